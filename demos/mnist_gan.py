@@ -1,0 +1,101 @@
+"""Train a GAN on handwritten digits: python demos/mnist_gan.py  (see --help; the first thing to run)."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from numgan import InputError, checkpoint, data
+from numgan.games import DCGAN, LSGAN, VanillaGAN
+from numgan.training import Batches, Run, train
+
+GAMES = {"dcgan": (DCGAN, {}), "dense": (VanillaGAN, {"variant": "dense"}), "shallow": (VanillaGAN, {"variant": "shallow"}),
+         "minimal": (VanillaGAN, {"variant": "minimal"}), "lsgan": (LSGAN, {})}
+DEFAULTS = {"game": "dcgan", "steps": 2000, "every": 200, "seed": 0, "data": "digits-10k", "data_dir": None, "batch": None}
+GAME_OPTIONS = ("objective", "d_steps", "real_label", "lr")
+
+
+def arguments():
+    """The command line; an option that is not given is not there, so that --resume can tell."""
+    parser = argparse.ArgumentParser(description="Train a GAN on handwritten digits.", usage="%(prog)s [options]",
+                                     argument_default=argparse.SUPPRESS)
+    add = parser.add_argument
+    add("--game", choices=GAMES, help="default dcgan")
+    add("--steps", type=int, help="steps in all, those before --resume included; default 2000")
+    add("--batch", type=int, help="images in each minibatch; default 32 (dense 128, shallow and minimal 100)")
+    add("--seed", type=int, help="of everything random; default 0")
+    add("--data", choices=("digits-10k", "mnist"), help="10,000 embedded digits (default) or MNIST's 60,000")
+    add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
+    add("--out", type=Path, help="folder for the results; default runs/GAME, after --resume the checkpoint's")
+    add("--every", type=int, help="steps from one sample sheet and checkpoint to the next; default 200")
+    add("--objective", choices=("non-saturating", "saturating"), help="G's; default non-saturating")
+    add("--d-steps", type=int, help="steps of D per step of G (Goodfellow's k); default 1")
+    add("--real-label", type=float, help="D's target for real images, in (0.5, 1]; default 1, dense 0.9")
+    add("--lr", type=float, help="Adam's learning rate; default: the game's")
+    add("--resume", type=Path, metavar="CHECKPOINT", help="go on with a run as if it had never stopped")
+    add("--summary", action="store_true", help="print the networks and leave")
+    return vars(parser.parse_args())
+
+
+def new_game(about, rng):
+    """The game that the options describe."""
+    game, settings = GAMES[about["game"]]
+    return game(**settings, **{name: about[name] for name in GAME_OPTIONS if name in about}, rng=rng)
+
+
+def new_run(options):
+    """A run from its beginning, in a folder that holds no other."""
+    out = options.pop("out", Path("runs", options.get("game", "dcgan")))
+    if any((out / name).exists() for name in ("checkpoint.npz", "log.csv")):
+        raise InputError(f"{out} holds a run already: choose another --out, or go on with it: --resume {out}/checkpoint.npz")
+    about = DEFAULTS | options
+    if about["seed"] < 0:
+        raise InputError(f"--seed: expected a number >= 0, got {about['seed']}")
+    images, _ = data.load(about["data"], about["data_dir"])
+    game_seed, data_seed = np.random.SeedSequence(about["seed"]).spawn(2)
+    game = new_game(about, np.random.default_rng(game_seed))
+    about["batch"] = about["batch"] or game.batch
+    batches = Batches(images, about["batch"] * game.d_steps, np.random.default_rng(data_seed))
+    return Run(game, batches, out, about)
+
+
+def resumed_run(options):
+    """The run in a checkpoint. Of the options, only --steps, --every, --out and --data-dir may differ from its own."""
+    path = options.pop("resume")
+    out = options.pop("out", path.parent)
+    about = checkpoint.load(path)[0]["run"]
+    if missing := DEFAULTS.keys() - about.keys():
+        raise InputError(f"{path}: not from a run of this script: it does not tell {', '.join(sorted(missing))}")
+    for name in options.keys() - {"steps", "every", "data_dir"}:
+        if options[name] != about.get(name):
+            flag = "--" + name.replace("_", "-")
+            raise InputError(f"{flag} {options[name]}: the run in {path} has {about.get(name, 'the default')}, and goes on with it")
+    about |= options
+    if out.resolve() != path.parent.resolve() and (out / "checkpoint.npz").exists():
+        raise InputError(f"{out} holds another run: choose another --out")
+    images, _ = data.load(about["data"], about["data_dir"])
+    return Run.load(path, images, out, about)
+
+
+def main():
+    """Settings, game, loop."""
+    options = arguments()
+    if options.pop("summary", False):
+        game = new_game(DEFAULTS | options, np.random.default_rng(0))
+        print(f"generator\n{game.generator.summary()}\n\ndiscriminator\n{game.discriminator.summary()}")
+        return
+    run = resumed_run(options) if "resume" in options else new_run(options)
+    try:
+        train(run, run.about["steps"], run.about["every"])
+    except KeyboardInterrupt:
+        sys.exit(f"go on with: python {sys.argv[0]} --resume {run.path}")
+    print(f"{run.out}: samples/, progress.gif, curves.png, log.csv, checkpoint.npz")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (InputError, FloatingPointError, OSError) as error:
+        sys.exit(f"{os.path.basename(sys.argv[0])}: error: {error}")

@@ -1,0 +1,60 @@
+"""numgan: a GAN engine in pure NumPy.
+
+To learn backpropagation, read the modules in this order: tensor, ops, conv, losses, layers, optim, gradcheck; then games.
+"""
+
+from .conv import conv2d, conv2d_transpose, depth_to_space, resize_conv2d, upsample
+from .errors import InputError
+from .gradcheck import gradcheck, numerical_gradient
+from .layers import (
+    BatchNorm,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    LeakyReLU,
+    ReLU,
+    Reshape,
+    ResizeConv2D,
+    Sequential,
+    Sigmoid,
+    Tanh,
+    UpSampling2D,
+    glorot_uniform,
+    normal,
+)
+from .losses import bce, bce_with_logits, l1, l2, softmax_cross_entropy
+from .ops import (
+    abs,
+    add,
+    batch_norm,
+    broadcast_to,
+    concatenate,
+    div,
+    exp,
+    getitem,
+    leaky_relu,
+    log,
+    matmul,
+    max,
+    mean,
+    mul,
+    neg,
+    pad,
+    power,
+    relu,
+    reshape,
+    sigmoid,
+    softplus,
+    sqrt,
+    sub,
+    sum,
+    tanh,
+    transpose,
+)
+from .optim import SGD, Adam
+from .tensor import Parameter, Tensor, no_grad
+
+__version__ = "0.1.0"

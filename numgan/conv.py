@@ -1,0 +1,224 @@
+"""Convolution as matrix multiplication, and every kind of upsampling as a convolution.
+
+Legend, for the whole file: x (N, H, W, C) images: batch, height, width, channels in; w (kh, kw, C, F) kernels: F channels
+out, kh·kw "taps"; y, g (N, OH, OW, F) output and its gradient; strides (sh, sw); padding ((top, bottom), (left, right)).
+
+The convolution of neural networks is a correlation:
+
+    y[n, i, j, f] = Σ x[n, sh·i + a - top, sw·j + b - left, c] w[a, b, c, f]     summed over taps a, b and channels c
+
+and <g, y> is linear in each of g, x and w. Leave one of the three out and you have that one's gradient, so three kernels,
+
+    correlate(x, w) = y      correlate_adjoint_x(g, w) = dL/dx      correlate_adjoint_w(x, g) = dL/dw
+
+are closed under differentiation: conv2d is the first, with the other two as its gradients; conv2d_transpose is the second.
+
+Each is one large GEMM and a gather (im2col) or scatter (col2im) of the taps. The gather costs kh·kw copies per channel,
+so it is done on the side with fewer channels: at stride 1, a correlation is also the adjoint of another one, whose
+kernels are mirrored and have C and F exchanged, and so each kernel can gather x or scatter into y as it likes.
+
+Read layers.py next, or losses.py.
+"""
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from .errors import InputError
+from .ops import matmul, operands, reshape, transpose
+from .tensor import Tensor, as_tensor, from_op
+
+# ---- geometry
+
+
+def pair(value):
+    """3 -> (3, 3); (2, 3) stays."""
+    return (value, value) if np.ndim(value) == 0 else tuple(value)
+
+
+def resolve_padding(padding, size, kernel, strides):
+    """((top, bottom), (left, right)) for "same", "valid" or such numbers themselves; size, kernel, strides are pairs.
+
+    "same" is TensorFlow's: ceil(size / stride) outputs, and of an odd padding the extra pixel goes to the end.
+    Raises InputError for an unknown padding, and if the kernel does not fit into the padded image.
+    """
+    if padding == "same":
+        total = [max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in zip(size, kernel, strides, strict=True)]
+        padding = tuple((p // 2, p - p // 2) for p in total)
+    elif padding == "valid":
+        padding = ((0, 0), (0, 0))
+    elif isinstance(padding, str) or np.shape(padding) != (2, 2) or np.min(padding) < 0:
+        raise InputError(f'padding: expected "same", "valid" or ((top, bottom), (left, right)) >= 0, got {padding!r}')
+    if any(n + sum(p) < k for n, k, p in zip(size, kernel, padding, strict=True)):
+        raise InputError(f"convolution: a kernel of {kernel} does not fit into {size} pixels with padding {padding}")
+    return padding
+
+
+def mirror(w):
+    """The kernels upside down, with the channels' roles exchanged: (kh, kw, C, F) -> (kh, kw, F, C)."""
+    return w[::-1, ::-1].transpose(0, 1, 3, 2)
+
+
+def mirrored_padding(padding, kernel):
+    """The padding with which the adjoint of a stride-1 correlation is a correlation with the mirrored kernels."""
+    return tuple((k - 1 - before, k - 1 - after) for k, (before, after) in zip(kernel, padding, strict=True))
+
+
+# ---- gather and scatter: im2col and its transpose, col2im
+
+
+def im2col(x, kernel, strides, padding):
+    """The patch under the kernel at every output pixel, as rows: (N, H, W, C) -> (N, OH, OW, kh·kw·C)."""
+    n, h, w, c = x.shape
+    (top, bottom), (left, right) = padding
+    if np.any(padding):
+        padded = np.zeros((n, top + h + bottom, left + w + right, c), x.dtype)
+        padded[:, top:top + h, left:left + w] = x
+        x = padded
+    patches = sliding_window_view(x, kernel, axis=(1, 2))[:, ::strides[0], ::strides[1]]  # (N, OH, OW, C, kh, kw)
+    return patches.transpose(0, 1, 2, 4, 5, 3).reshape(*patches.shape[:3], kernel[0] * kernel[1] * c)
+
+
+def col2im(columns, size, kernel, strides, padding):
+    """The transpose of im2col: adds every patch back to where it was read, (N, OH, OW, kh·kw·C) -> (N, H, W, C)."""
+    (h, w), (kh, kw), (sh, sw), ((top, bottom), (left, right)) = size, kernel, strides, padding
+    n, oh, ow, width = columns.shape
+    c = width // (kh * kw)
+    taps = columns.reshape(n, oh, ow, kh, kw, c)
+    x = np.zeros((n, top + h + bottom, left + w + right, c), columns.dtype)
+    for a in range(kh):
+        for b in range(kw):
+            x[:, a:a + sh * (oh - 1) + 1:sh, b:b + sw * (ow - 1) + 1:sw] += taps[:, :, :, a, b]
+    return x[:, top:top + h, left:left + w]
+
+
+# ---- the three kernels, on arrays
+
+
+def correlate(x, w, strides, padding):
+    """y = w * x: gather the patches, then one GEMM. Shapes as in the legend."""
+    kh, kw, c, f = w.shape
+    if f < c and strides == (1, 1) and np.min(mirrored := mirrored_padding(padding, (kh, kw))) >= 0:
+        size = [n + sum(p) - k + 1 for n, p, k in zip(x.shape[1:3], padding, (kh, kw), strict=True)]
+        return scatter_product(x, mirror(w), size, strides, mirrored)
+    return rows_times(im2col(x, (kh, kw), strides, padding), w.reshape(-1, f))
+
+
+def correlate_adjoint_x(g, w, size, strides, padding):
+    """The x for which <x, .> = <g, w * .>: one GEMM, then scatter. `size` is x's (H, W)."""
+    kh, kw, c, f = w.shape
+    if f <= c and strides == (1, 1) and np.min(mirrored := mirrored_padding(padding, (kh, kw))) >= 0:
+        return rows_times(im2col(g, (kh, kw), strides, mirrored), mirror(w).reshape(-1, c))
+    return scatter_product(g, w, size, strides, padding)
+
+
+def scatter_product(g, w, size, strides, padding):
+    """A GEMM that gives every output pixel's share in each of its patch's pixels, then col2im, which adds them up."""
+    kh, kw, c, f = w.shape
+    return col2im(rows_times(g, w.reshape(-1, f).T), size, (kh, kw), strides, padding)
+
+
+def rows_times(x, matrix):
+    """x @ matrix over the last axis as one GEMM, (..., k), (k, m) -> (..., m); `@` itself would make many small ones."""
+    return (x.reshape(-1, x.shape[-1]) @ matrix).reshape(*x.shape[:-1], matrix.shape[1])
+
+
+def correlate_adjoint_w(x, g, kernel, strides, padding):
+    """The w for which <w, .> = <g, . * x>: gather, then one GEMM that sums over all images and pixels."""
+    c, f = x.shape[-1], g.shape[-1]
+    if f < c and strides == (1, 1) and np.min(mirrored := mirrored_padding(padding, kernel)) >= 0:
+        return mirror(correlate_adjoint_w(g, x, kernel, strides, mirrored))
+    columns = im2col(x, kernel, strides, padding)
+    return (columns.reshape(-1, columns.shape[-1]).T @ g.reshape(-1, f)).reshape(*kernel, c, f)
+
+
+# ---- the ops
+
+
+def conv2d(x, w, *, strides=1, padding="same"):
+    """y = w * x, shapes (N, H, W, C), (kh, kw, C, F) -> (N, OH, OW, F).
+
+    dL = <g, w * dx> = <correlate_adjoint_x(g, w), dx>;   dL = <g, dw * x> = <correlate_adjoint_w(x, g), dw>.
+
+    Raises InputError if the channels do not match, or the kernel does not fit.
+    """
+    x, w = operands("conv2d", x, w)
+    if x.ndim != 4 or w.ndim != 4 or x.shape[3] != w.shape[2]:
+        raise InputError(f"conv2d: expected shapes (N, H, W, C) and (kh, kw, C, F), got {x.shape} and {w.shape}")
+    X, W, size, kernel, strides = x.data, w.data, x.shape[1:3], w.shape[:2], pair(strides)
+    padding = resolve_padding(padding, size, kernel, strides)
+    return from_op(correlate(X, W, strides, padding),
+                   (x, lambda g: correlate_adjoint_x(g, W, size, strides, padding)),
+                   (w, lambda g: correlate_adjoint_w(X, g, kernel, strides, padding)))
+
+
+def conv2d_transpose(x, w, *, strides=2, padding="same"):
+    """The transpose of conv2d as a linear map, shapes (N, H, W, F), (kh, kw, C, F) -> (N, H', W', C).
+
+    H' = H·S for "same", H·S + max(kh - S, 0) for "valid". Zeiler et al. 2010; Dumoulin & Visin 2016, chapter 4.
+    With y = correlate_adjoint_x(x, w):  dL = <g, y> = <w * g, x> is linear in x, too, so dL/dx = correlate(g, w), and
+    dL/dw = correlate_adjoint_w(g, x): the image is now g, the incoming gradient is x.
+    """
+    x, w = operands("conv2d_transpose", x, w)
+    if x.ndim != 4 or w.ndim != 4 or x.shape[3] != w.shape[3]:
+        raise InputError(f"conv2d_transpose: expected shapes (N, H, W, F) and (kh, kw, C, F), got {x.shape} and {w.shape}")
+    X, W, kernel, strides = x.data, w.data, w.shape[:2], pair(strides)
+    grown = [k - s if k > s and padding != "same" else 0 for k, s in zip(kernel, strides, strict=True)]
+    size = tuple(n * s + extra for n, s, extra in zip(x.shape[1:3], strides, grown, strict=True))
+    padding = resolve_padding(padding, size, kernel, strides)
+    return from_op(correlate_adjoint_x(X, W, size, strides, padding),
+                   (x, lambda g: correlate(g, W, strides, padding)),
+                   (w, lambda g: correlate_adjoint_w(g, X, kernel, strides, padding)))
+
+
+def upsample(x, factor=2):
+    """Every pixel becomes factor × factor equal ones, (N, H, W, C) -> (N, factor·H, factor·W, C).
+
+    The gradient is the sum over each such block.
+    """
+    x = as_tensor(x)
+    n, h, w, c = x.shape
+    y = np.broadcast_to(x.data[:, :, None, :, None], (n, h, factor, w, factor, c)).reshape(n, h * factor, w * factor, c)
+    return from_op(y, (x, lambda g: g.reshape(n, h, factor, w, factor, c).sum((2, 4))))
+
+
+def depth_to_space(x, block=2):
+    """Channels become pixels: (N, H, W, block²·C) -> (N, block·H, block·W, C), channel (p, q, c) to pixel (p, q).
+
+    Shi et al. 2016 ("pixel shuffle"). A permutation composed of known ops: nothing new to differentiate.
+    """
+    n, h, w, c = x.shape
+    blocks = reshape(x, n, h, w, block, block, c // block**2)
+    return reshape(transpose(blocks, 0, 1, 3, 2, 4, 5), n, h * block, w * block, c // block**2)
+
+
+def resize_conv2d(x, w):
+    """conv2d(upsample(x, 2), w) on "same" padding, exactly, with 36 instead of 100 multiplications for a 5 × 5 kernel.
+
+    (N, H, W, C), (kh, kw, C, F) -> (N, 2H, 2W, F). Odena, Dumoulin & Olah 2016 for why to upsample like this.
+
+    After doubling, neighbouring taps fall on copies of one pixel. Of w0 … w4 along a row, an even output pixel 2i sees
+    (w0 + w1, w2 + w3, w4) on the small image's pixels i - 1, i, i + 1, and an odd one (w0, w1 + w2, w3 + w4). So each of
+    the four phases (even or odd row × column) is a small convolution of the *small* image, zero border included; they
+    are computed as 4F channels of one conv2d, and depth_to_space puts them in place. All linear: no new derivative.
+    """
+    x, w = operands("resize_conv2d", x, w)
+    kernels, padding = phase_kernels(w)
+    return depth_to_space(conv2d(x, kernels, padding=padding), 2)
+
+
+def phase_kernels(w):
+    """The kernels of the four phases, (kh, kw, C, F) -> (mh, mw, C, 4F) with mh, mw = 3 for 3 to 5 taps; and the padding."""
+    kh, kw, c, f = w.shape
+    (rows, pad_rows), (columns, pad_columns) = phase_sums(kh), phase_sums(kw)
+    (_, mh, _), (_, mw, _) = rows.shape, columns.shape
+    sums = np.einsum("pma,qnb->mnpqab", rows, columns).reshape(-1, kh * kw).astype(w.dtype)
+    phases = reshape(matmul(Tensor(sums), reshape(w, kh * kw, c * f)), mh, mw, 2, 2, c, f)
+    return reshape(transpose(phases, 0, 1, 4, 2, 3, 5), mh, mw, c, 4 * f), (pad_rows, pad_columns)
+
+
+def phase_sums(taps):
+    """Which small pixel each tap of the doubled image falls on: a 0/1 array (phase, small pixel, tap); and the padding."""
+    phase, tap = np.ogrid[:2, :taps]
+    offset = (phase + tap - (taps - 1) // 2) // 2  # (2, taps): output pixel 2i + phase reads small pixel i + offset
+    pixels = np.arange(offset.min(), offset.max() + 1)
+    return (offset[:, None] == pixels[:, None]).astype(float), (-offset.min(), offset.max())

@@ -1,0 +1,48 @@
+"""DCGAN: convolutional networks that train stably (Radford, Metz & Chintala 2015)."""
+
+import math
+
+from ..layers import (
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    LeakyReLU,
+    Reshape,
+    ResizeConv2D,
+    Sequential,
+    Tanh,
+)
+from .gan import GAN
+
+
+class DCGAN(GAN):
+    """G projects z to size/4 × size/4 × 2·width and doubles the image twice; D halves it twice.
+
+    size (a multiple of 4), width (channels of the larger feature maps) and latent_dim scale it; see GAN for the rest.
+    Upsampling is by resize-convolution, which leaves no checkerboard (Odena, Dumoulin & Olah 2016).
+    """
+
+    def __init__(self, *, size=28, width=64, latent_dim=100, **options):
+        self.latent_dim = latent_dim
+        super().__init__(size=size, width=width, latent_dim=latent_dim, **options)
+
+    def networks(self, size, width, latent_dim):
+        """865,281 and 212,865 parameters by default."""
+        small = (size // 4, size // 4, 2 * width)
+        generator = Sequential(
+            Dense(math.prod(small)), LeakyReLU(0.2), BatchNorm(), Reshape(*small),
+            ResizeConv2D(width, 5), BatchNorm(), LeakyReLU(0.2),
+            ResizeConv2D(1, 5), Tanh(),
+            input_shape=(latent_dim,), rng=self.rng, dtype=self.dtype)
+        discriminator = Sequential(
+            Conv2D(width, 5, strides=2), LeakyReLU(0.2), Dropout(0.3),
+            Conv2D(2 * width, 5, strides=2), LeakyReLU(0.2), Dropout(0.3),
+            Flatten(), Dense(1),
+            input_shape=(size, size, 1), rng=self.rng, dtype=self.dtype)
+        return generator, discriminator
+
+    def d_loss(self, real, fake):
+        """The mean, not the sum, of the losses on real and on fake images."""
+        return super().d_loss(real, fake) * 0.5

@@ -1,0 +1,62 @@
+"""Numerical derivatives, to check the others.
+
+    >>> from numgan import gradcheck, tanh
+    >>> import numpy as np
+    >>> gradcheck(tanh, np.array([0.5, -1.0])) < 1e-9
+    True
+"""
+
+import numpy as np
+
+from .errors import InputError
+from .tensor import Tensor
+
+
+def numerical_gradient(f, x, eps=1e-5):
+    """df/dx of f: array -> number, by central differences (f(x + eps) - f(x - eps)) / 2 eps in every element of x.
+
+    The error is about eps² f''' plus the rounding of f, 1e-16 |f| / eps: near 1e-10 in float64 for values around 1.
+    Raises InputError unless x is float64: float32 has too few digits to take differences.
+    """
+    if x.dtype != np.float64:
+        raise InputError(f"numerical_gradient: expected a float64 array, got {x.dtype}; use x.astype(np.float64)")
+    gradient, x = np.zeros(x.shape), x.copy()
+    for i in np.ndindex(x.shape):
+        value = x[i]
+        x[i] = value + eps
+        above = f(x)
+        x[i] = value - eps
+        gradient[i] = (above - f(x)) / (2 * eps)
+        x[i] = value
+    return gradient
+
+
+def gradcheck(f, *inputs, eps=1e-5, tolerance=1e-6, seed=0):
+    """Compare what backward() gives for every input of f (Tensors -> Tensor) with numerical derivatives.
+
+    inputs are float64 arrays. f's result is multiplied by random numbers (an upstream gradient of ones hides errors)
+    and summed to one number. Returns the largest relative error max |backward - numerical| / max(|numerical|, 1e-3·|all|).
+    Raises AssertionError if it exceeds `tolerance`, naming the input and the element.
+    """
+    inputs = [np.asarray(x) for x in inputs]
+    leaves = [Tensor(x, requires_grad=True) for x in inputs]
+    y = f(*leaves)
+    upstream = np.random.default_rng(seed).standard_normal(y.shape)
+    y.backward(upstream)
+    worst = 0.0
+    for i, x in enumerate(inputs):
+        def loss(changed, i=i):
+            return float((f(*(Tensor(changed if j == i else other) for j, other in enumerate(inputs))).data * upstream).sum())
+
+        expected = numerical_gradient(loss, x, eps)
+        got = leaves[i].grad if leaves[i].grad is not None else np.zeros(x.shape)
+        if not x.size:
+            continue
+        difference = np.abs(got - expected)
+        error = float(difference.max() / np.maximum(np.abs(expected).max(), 1e-3))
+        if not error <= tolerance:
+            where = np.unravel_index(difference.argmax(), x.shape)
+            raise AssertionError(f"gradcheck: input {i}, element {tuple(map(int, where))}: backward gives {got[where]:.10g}, "
+                                 f"the difference quotient {expected[where]:.10g} (relative error {error:.1e} > {tolerance:.0e})")
+        worst = max(worst, error)
+    return worst

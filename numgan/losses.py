@@ -1,0 +1,95 @@
+"""Losses: one number that says how wrong a network is, and the gradient that starts every backward pass.
+
+All are means over all elements (n of them), so that learning rates do not depend on the batch. Targets are constants:
+plain numbers, or arrays of the prediction's shape. Read layers.py next.
+"""
+
+import numpy as np
+
+from .errors import InputError
+from .ops import logistic
+from .tensor import as_tensor, from_op
+
+
+def _target(op, t, x):
+    """The target as an array of x's dtype; InputError if its shape is neither () nor x's."""
+    t = np.asarray(getattr(t, "data", t), x.dtype)
+    if t.shape not in ((), x.shape):
+        raise InputError(f"{op}: expected a target like the prediction, {x.shape}, or one number, got {t.shape}")
+    return t
+
+
+def bce_with_logits(x, t):
+    """Binary cross-entropy of p = sigmoid(x) against targets t in [0, 1]: mean of -t ln p - (1 - t) ln(1 - p).
+
+    -ln p = softplus(-x) = softplus(x) - x and -ln(1 - p) = softplus(x), so L = mean(softplus(x) - t x): no logarithm of 0,
+    whatever x is. softplus' = sigmoid, so dL/dx = (p - t) / n.
+    """
+    x = as_tensor(x)
+    X, t = x.data, _target("bce_with_logits", t, x)
+    loss = np.maximum(X, 0) - t * X + np.log1p(np.exp(-np.abs(X)))  # softplus(x) = max(x, 0) + ln(1 + e^-|x|)
+    return from_op(loss.mean(), (x, lambda g: g * (logistic(X) - t) / _count(X)))
+
+
+def bce(p, t):
+    """Binary cross-entropy of probabilities p in [0, 1] against targets t in [0, 1]: mean of -t ln p - (1 - t) ln(1 - p).
+
+    dL/dp = (-t / p + (1 - t) / (1 - p)) / n. Below the smallest normal float the logarithms are constant (-87 in float32)
+    and their derivative 0, so a saturated p costs much, not infinitely much. bce_with_logits needs no such cut: prefer it.
+    Raises InputError if a p lies outside [0, 1].
+    """
+    p = as_tensor(p)
+    P, t = p.data, _target("bce", t, p)
+    if not ((P >= 0) & (P <= 1)).all():
+        raise InputError(f"bce: expected probabilities in [0, 1], got {P.min():g} … {P.max():g}; logits? bce_with_logits")
+    smallest = np.finfo(P.dtype).tiny
+    yes, no = np.maximum(P, smallest), np.maximum(1 - P, smallest)
+    loss = -t * np.log(yes) - (1 - t) * np.log(no)
+    return from_op(loss.mean(),
+                   (p, lambda g: g * ((1 - t) / no * (no > smallest) - t / yes * (yes > smallest)) / _count(P)))
+
+
+def l2(y, t):
+    """Mean squared error, mean of (y - t)².   dL/dy = 2 (y - t) / n."""
+    y = as_tensor(y)
+    error = y.data - _target("l2", t, y)
+    return from_op((error * error).mean(), (y, lambda g: g * 2 * error / _count(error)))
+
+
+def l1(y, t):
+    """Mean absolute error, mean of |y - t|.   dL/dy = sign(y - t) / n; 0 where y = t."""
+    y = as_tensor(y)
+    error = y.data - _target("l1", t, y)
+    return from_op(np.abs(error).mean(), (y, lambda g: g * np.sign(error) / _count(error)))
+
+
+def softmax_cross_entropy(x, labels):
+    """Mean of -ln p[label] with p = softmax(x), for logits x (n, classes) and integer labels (n,) in 0 … classes - 1.
+
+    -ln p[label] = ln Σ eˣ - x[label], and the derivative of ln Σ eˣ is p: dL/dx = (p - onehot(label)) / n.
+    """
+    x, labels = as_tensor(x), np.asarray(labels)
+    X = x.data
+    if X.ndim != 2 or labels.shape != X.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
+        raise InputError(f"softmax_cross_entropy: expected logits (n, classes) and integer labels (n,), "
+                         f"got {X.shape} and {labels.dtype} {labels.shape}")
+    if labels.size and not 0 <= labels.min() <= labels.max() < X.shape[1]:
+        raise InputError(f"softmax_cross_entropy: labels must lie in 0 … {X.shape[1] - 1}, "
+                         f"got {labels.min()} … {labels.max()}")
+    shifted = X - X.max(1, keepdims=True)  # the softmax does not change, and no exponential overflows
+    exponentials = np.exp(shifted)
+    totals = exponentials.sum(1, keepdims=True)
+    rows = np.arange(len(X))
+    loss = (np.log(totals[:, 0]) - shifted[rows, labels]).mean()
+
+    def vjp(g):
+        dx = exponentials / totals
+        dx[rows, labels] -= 1
+        return dx * (g / _count(labels, X.dtype))
+
+    return from_op(loss, (x, vjp))
+
+
+def _count(x, dtype=None):
+    """The number of elements as a scalar of x's dtype."""
+    return (dtype or x.dtype).type(x.size)

@@ -1,0 +1,65 @@
+"""Sample sheets, curves and GIFs. The only module that uses matplotlib, and imports it only when something is drawn."""
+
+import numpy as np
+
+from .checkpoint import atomic
+
+
+def sheet(images, columns=None, border=2):
+    """Images (n, H, W, 1) in [-1, 1] side by side in one uint8 array, row by row; columns: by default √n rounded up."""
+    n, h, w, _ = images.shape
+    columns = columns or int(np.ceil(np.sqrt(n)))
+    rows = -(-n // columns)
+    page = np.zeros((rows, columns, h + border, w + border), np.uint8)
+    page.reshape(-1, h + border, w + border)[:n, :h, :w] = np.rint((images[..., 0] + 1) * 127.5)
+    page = page.transpose(0, 2, 1, 3).reshape(rows * (h + border), columns * (w + border))
+    return np.pad(page, ((border, 0), (border, 0)))
+
+
+def save_sheet(path, images, columns=None, zoom=2):
+    """Write a sheet of images (n, H, W, 1) in [-1, 1] as PNG, every pixel `zoom` × `zoom`."""
+    from matplotlib.image import imsave
+    page = sheet(images, columns).repeat(zoom, 0).repeat(zoom, 1)
+    with atomic(path) as temporary:
+        imsave(temporary, page, cmap="gray", vmin=0, vmax=255)
+
+
+def save_curves(path, history, equilibrium):
+    """Losses, D's scores and accuracies over the steps, as PNG.
+
+    history: name -> array, with "step"; equilibrium: name of a loss -> its value where D cannot tell real from fake.
+    """
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(9, 8), layout="constrained")
+    panels = {"loss": ("d_loss", "g_loss"), "D(x), D(G(z))": ("d_real", "d_fake"),
+              "accuracy": ("d_accuracy_real", "d_accuracy_fake", "g_accuracy")}
+    for axes, (title, names) in zip(figure.subplots(len(panels), sharex=True), panels.items(), strict=True):
+        for i, name in enumerate(names):
+            steps, values = history["step"], history[name]
+            axes.plot(steps, values, color=f"C{i}", alpha=0.25, linewidth=0.8)
+            window = max(1, len(values) // 50)
+            smooth = np.convolve(values, np.ones(window) / window, "valid")
+            axes.plot(steps[len(steps) - len(smooth):], smooth, color=f"C{i}", label=name)
+            if name in equilibrium:
+                axes.axhline(equilibrium[name], color=f"C{i}", linestyle=":", label=f"D undecided: {equilibrium[name]:.3f}")
+        axes.set_ylabel(title)
+        axes.legend(loc="upper right", fontsize="small")
+    axes.set_xlabel("step")
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=100)
+
+
+def save_gif(path, pictures, fps=5):
+    """An animation of PNG files of one size, in the given order; the last stays for two seconds."""
+    from matplotlib.animation import PillowWriter
+    from matplotlib.figure import Figure
+    from matplotlib.image import imread
+    frames = [imread(picture) for picture in pictures]
+    height, width = frames[0].shape[:2]
+    figure = Figure(figsize=(width / 100, height / 100), dpi=100)
+    shown = figure.figimage(frames[0])
+    writer = PillowWriter(fps=fps)
+    with atomic(path) as temporary, writer.saving(figure, temporary, dpi=100):
+        for frame in frames + [frames[-1]] * (2 * fps):
+            shown.set_data(frame)
+            writer.grab_frame()
