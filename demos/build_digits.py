@@ -10,6 +10,7 @@ import os
 import sys
 import tarfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def read_digits(tarball):
 
 def write(out, images, labels):
     """`out` becomes complete or stays untouched. Under one Python and NumPy, the same arrays give the same bytes."""
-    temporary = out.with_name(f"{out.name}.{os.getpid()}.tmp")
+    temporary = Path(f"{out}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
             np.savez_compressed(file, images=images, labels=labels)
@@ -53,7 +54,8 @@ def write(out, images, labels):
     except OSError as error:
         raise InputError(f"{out}: expected a file that can be written; got {error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def main():

@@ -509,6 +509,13 @@ def test_download_with_wrong_bytes_everywhere_leaves_nothing(fake, zipped, serve
     assert len(junk.requests) == len(empty.requests) == 1
 
 
+def test_download_names_only_the_files_still_missing(fake, zipped, serve):
+    folder = serve(Mirror({f"{IMAGES}.gz": zipped[f"{IMAGES}.gz"]}))
+    with refused(f"{folder}: expected MNIST's {LABELS}.gz; got", "404"):
+        data.mnist()
+    assert names_in(folder) == [f"{IMAGES}.gz"]
+
+
 def test_download_gives_up_on_a_silent_mirror(fake, zipped, serve, monkeypatch):
     monkeypatch.setattr(data, "TIMEOUT", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -587,6 +594,15 @@ def test_build_digits_restores_every_byte_and_repeats_itself(build, tmp_path):
         np.testing.assert_array_equal(archive["images"], got)
         np.testing.assert_array_equal(archive["labels"], labels)
     assert names_in(tmp_path) == ["a.npz", "b.npz", "p.tgz"]
+
+
+def test_build_digits_leaves_nothing_half_written(build, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    for out in (tmp_path, tmp_path / "absent" / "out.npz", tmp_path / "file" / "out.npz"):
+        with refused(f"{out}: expected a file that can be written"):
+            build.write(out, random_bytes((2, 28, 28)), random_bytes(2))
+    assert names_in(tmp_path) == ["file"]
+    assert not list(tmp_path.parent.glob("*.tmp"))
 
 
 @pytest.mark.parametrize(("changed", "mention"), [
