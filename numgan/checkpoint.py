@@ -34,7 +34,7 @@ def save(path, about, arrays):
         archive.writestr(ABOUT, json.dumps({"format": FORMAT, **about}))
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False)
+                np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
 
 
 def load(path):

@@ -42,7 +42,7 @@ class Optimizer:
                                  "is it part of the loss, was it frozen, has backward() run?")
         self.t += 1
         for p, *state in zip(self.parameters, *self.moments, strict=True):
-            p.data = np.ascontiguousarray(p.data)  # so that the blocks below are views of it
+            p.data = np.asarray(p.data, order="C")  # so that the blocks below are views of it
             arrays = [a.reshape(-1) for a in (p.data, p.grad, *state)]
             for i in range(0, p.size, BLOCK):
                 self.update(*(a[i:i + BLOCK] for a in arrays))

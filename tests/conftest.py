@@ -1,0 +1,37 @@
+"""Profiles of Hypothesis, one BLAS thread, and the table that pytest ends with.
+
+pytest                                  the default profile: the same examples every time
+pytest --hypothesis-profile=dev         quick, while you write
+pytest --hypothesis-profile=thorough    1,000 random examples each, full Jacobians
+"""
+
+import os
+import warnings
+
+for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")  # the arrays here are small; must be set before NumPy is first imported
+
+import numpy as np
+from hypothesis import HealthCheck, settings
+
+from .report import REPORT
+
+COMMON = dict(deadline=None, suppress_health_check=list(HealthCheck))
+settings.register_profile("dev", max_examples=15, **COMMON)
+settings.register_profile("default", max_examples=40, derandomize=True, database=None, **COMMON)
+settings.register_profile("thorough", max_examples=1000, database=None, **COMMON)
+settings.load_profile("default")
+
+ComplexWarning = getattr(np, "exceptions", np).ComplexWarning
+
+
+def pytest_configure(config):
+    """A reference that drops an imaginary part would compute a wrong derivative: make that an error."""
+    warnings.simplefilter("error", ComplexWarning)
+    config.addinivalue_line("filterwarnings", f"error::{ComplexWarning.__module__}.ComplexWarning")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The report of the gradient checks."""
+    for line in REPORT.table():
+        terminalreporter.write_line(line)

@@ -1,0 +1,184 @@
+"""What must hold for every op, each stated once: property(case, example) raises AssertionError if it does not.
+
+test_ops.py applies all of them to all of cases.py; test_mutants.py demands that they reject every planted fault.
+"""
+
+import numpy as np
+from hypothesis import settings
+
+import numgan as ng
+from numgan import Tensor
+
+from . import reference as ref
+from .report import REPORT
+
+COMPLEX_STEP = 1e-10  # tolerances, relative to the largest element
+ALGEBRA = 1e-12
+SINGLE = 2e-4
+TINY = 24  # elements up to which the full Jacobian is compared
+
+
+def forward_and_backward(case, example, upstream=None, wanted=None, dtype=np.float64):
+    """(y, gradients, upstream) as arrays; `wanted` says which inputs require a gradient (all by default)."""
+    wanted = [True] * len(example.inputs) if wanted is None else wanted
+    leaves = [Tensor(x.astype(dtype, copy=False), requires_grad=flag)
+              for x, flag in zip(example.inputs, wanted, strict=True)]
+    y = case.op(*leaves, **example.options)
+    if upstream is None:
+        upstream = np.random.default_rng(example.seed + 1).standard_normal(y.shape)
+    if y.requires_grad:
+        y.backward(upstream.astype(dtype))
+    return y.data, [leaf.grad for leaf in leaves], upstream
+
+
+def assert_close(got, expected, tolerance, what):
+    """Largest difference relative to the largest element."""
+    got, expected = np.asarray(got), np.asarray(expected)
+    assert got.shape == expected.shape, f"{what}: shape {got.shape}, expected {expected.shape}"
+    if expected.size:
+        error = np.abs(got - expected).max() / max(np.abs(expected).max(), 1e-3)
+        assert error <= tolerance, f"{what}: relative error {error:.1e} > {tolerance:.0e}"
+        return float(error)
+    return 0.0
+
+
+def forward_equals_naive_reference(case, example):
+    """y is what the plain loops give."""
+    y = case.op(*map(Tensor, example.inputs), **example.options)
+    assert_close(y.data, np.asarray(case.reference(*example.inputs, **example.options)), ALGEBRA, "forward")
+
+
+def vjp_equals_complex_step(case, example):
+    """Every gradient is the derivative of the reference: all elements when tiny, random directions otherwise."""
+    _, gradients, upstream = forward_and_backward(case, example)
+    rng = np.random.default_rng(example.seed + 2)
+    full = settings.default.max_examples > 100
+
+    def f(*inputs):
+        return case.reference(*inputs, **example.options)
+
+    for i, (x, got) in enumerate(zip(example.inputs, gradients, strict=True)):
+        if x.size <= TINY or (full and x.size <= 200):
+            expected = ref.gradient(f, example.inputs, i, upstream)
+        else:
+            directions = rng.standard_normal((3, *x.shape))
+            expected = np.array([np.sum(upstream * ref.derivative(f, example.inputs, i, d)) for d in directions])
+            got = np.array([np.sum(got * d) for d in directions])
+        error = assert_close(got, expected, COMPLEX_STEP, f"gradient of input {i}")
+        REPORT.error(case.name, error, COMPLEX_STEP, str(example))
+
+
+def gradcheck_agrees(case, example):
+    """The package's own difference quotients agree: an independent check of both."""
+    if sum(x.size for x in example.inputs) <= TINY:
+        error = ng.gradcheck(lambda *inputs: case.op(*inputs, **example.options), *example.inputs, tolerance=1e-6)
+        assert error <= 1e-6
+
+
+def zero_upstream_gives_exact_zero(case, example):
+    """No gradient comes from nowhere."""
+    y = case.op(*map(Tensor, example.inputs), **example.options)
+    _, gradients, _ = forward_and_backward(case, example, np.zeros(y.shape))
+    assert not any(np.any(g) for g in gradients)
+
+
+def linear_in_upstream(case, example):
+    """vjp(2u - 3v) = 2 vjp(u) - 3 vjp(v)."""
+    _, from_u, u = forward_and_backward(case, example)
+    v = np.random.default_rng(example.seed + 3).standard_normal(u.shape)
+    _, from_v, _ = forward_and_backward(case, example, v)
+    _, both, _ = forward_and_backward(case, example, 2 * u - 3 * v)
+    for i, (a, b, c) in enumerate(zip(from_u, from_v, both, strict=True)):
+        scale = max(np.abs(a).max(), np.abs(b).max(), 1e-3) if a.size else 1
+        assert_close(c / scale, (2 * a - 3 * b) / scale, ALGEBRA, f"gradient of input {i}")
+
+
+def same_graph_gives_same_bits(case, example):
+    """Two backward passes on two equal graphs."""
+    first, second = forward_and_backward(case, example), forward_and_backward(case, example)
+    assert np.array_equal(first[0], second[0])
+    assert all(np.array_equal(a, b) for a, b in zip(first[1], second[1], strict=True))
+
+
+def gradients_have_shape_and_dtype_of_inputs(case, example):
+    """For float64 and float32; and the result keeps the dtype."""
+    for dtype in np.float64, np.float32:
+        y, gradients, _ = forward_and_backward(case, example, dtype=dtype)
+        assert y.dtype == dtype
+        for x, g in zip(example.inputs, gradients, strict=True):
+            assert isinstance(g, np.ndarray)
+            assert (g.shape, g.dtype) == (x.shape, dtype)
+
+
+def nothing_is_mutated_or_shared(case, example):
+    """Inputs and upstream stay as they are, and no gradient is a view of them or of another."""
+    before = [x.copy() for x in example.inputs]
+    _, gradients, upstream = forward_and_backward(case, example)
+    kept = upstream.copy()
+    forward_and_backward(case, example, upstream)
+    assert np.array_equal(upstream, kept)
+    assert all(np.array_equal(x, b) for x, b in zip(example.inputs, before, strict=True))
+    arrays = [*example.inputs, upstream, *gradients]
+    for i, a in enumerate(arrays):
+        assert not any(np.may_share_memory(a, b) for b in arrays[:i] if b is not a and (i >= len(before)))
+
+
+def layout_does_not_matter(case, example):
+    """C, Fortran, reversed, read-only: the same numbers give the same result."""
+    y, gradients, upstream = forward_and_backward(case, example)
+    layouts = [lambda x: np.array(x, order="F"), lambda x: x[::-1].copy()[::-1] if x.ndim else x, _read_only]
+    rng = np.random.default_rng(example.seed + 4)
+    changed = Example_like(example, [layouts[rng.integers(3)](x) for x in example.inputs])
+    other, others, _ = forward_and_backward(case, changed, layouts[rng.integers(3)](upstream))
+    assert_close(other, y, ALGEBRA, "forward")
+    for i, (a, b) in enumerate(zip(others, gradients, strict=True)):
+        assert_close(a, b, ALGEBRA, f"gradient of input {i}")
+
+
+def _read_only(x):
+    x = x.copy()
+    x.setflags(write=False)
+    return x
+
+
+def Example_like(example, inputs):
+    """The example with other inputs."""
+    return type(example)(inputs, example.options, example.seed)
+
+
+def frozen_inputs_get_none_and_change_nothing(case, example):
+    """Whatever is frozen has no gradient, and the others' are the same bits."""
+    y, gradients, upstream = forward_and_backward(case, example)
+    for i in range(len(example.inputs)):
+        wanted = [j != i for j in range(len(example.inputs))]
+        other, others, _ = forward_and_backward(case, example, upstream, wanted)
+        assert np.array_equal(other, y)
+        for j, (a, b) in enumerate(zip(others, gradients, strict=True)):
+            assert a is None if j == i else np.array_equal(a, b)
+
+
+def float32_agrees_with_float64(case, example):
+    """Same formulas, fewer digits."""
+    y, gradients, upstream = forward_and_backward(case, example)
+    single, singles, _ = forward_and_backward(case, example, upstream, dtype=np.float32)
+    assert_close(single, y, SINGLE, "forward")
+    for i, (a, b) in enumerate(zip(singles, gradients, strict=True)):
+        if b.size and np.abs(b).max() > 1e-2:  # nothing is left of what cancels
+            assert_close(a, b, SINGLE, f"gradient of input {i}")
+
+
+def dot_product_identity(case, example):
+    """<A u, v> = <u, Aᵀ v> where the op is linear: the gradient is the transpose."""
+    y, gradients, v = forward_and_backward(case, example)
+    for i in case.linear:
+        terms = y * v
+        left, right = terms.sum(), (example.inputs[i] * gradients[i]).sum()
+        if case.name == "batch_norm":  # linear in gamma only up to beta
+            left -= (np.broadcast_to(example.inputs[2], y.shape) * v).sum()
+        assert abs(left - right) <= ALGEBRA * max(np.abs(terms).sum(), 1), f"input {i}: {left} against {right}"
+
+
+PROPERTIES = [forward_equals_naive_reference, vjp_equals_complex_step, gradcheck_agrees, zero_upstream_gives_exact_zero,
+              linear_in_upstream, same_graph_gives_same_bits, gradients_have_shape_and_dtype_of_inputs,
+              nothing_is_mutated_or_shared, layout_does_not_matter, frozen_inputs_get_none_and_change_nothing,
+              float32_agrees_with_float64, dot_product_identity]
