@@ -3,8 +3,9 @@
     python tests/make_known_answers.py torch     torch_ops.npz, torch_dcgan.npz     needs PyTorch
     python tests/make_known_answers.py onnx      onnx.npz                           needs the package onnx
 
-Nothing here imports numgan: what it computes, it computes with the other library. Keys are "case/array". Arrays are
-in numgan's layouts (images NHWC, kernels (kh, kw, C, F)), except those of onnx.npz, which stay as they were published.
+Nothing here imports numgan: what it computes, it computes with the other library. A file holds one record per case:
+a NumPy structured array without axes, so that answers[case][name] is an array. Arrays are in numgan's layouts (images
+NHWC, kernels (kh, kw, C, F)), except those of onnx.npz, which stay as they were published.
 """
 
 import argparse
@@ -27,7 +28,7 @@ CONV = {
     "3x3 stride 1 asymmetric": ((4, 5), (3, 3), (1, 1), ((2, 0), (1, 3)), ((2, 0), (1, 3))),
     "2x2 stride 3 valid, pixels left over": ((7, 6), (2, 2), (3, 3), "valid", ((0, 0), (0, 0))),
 }
-# image size, kernel, strides, numgan's padding; PyTorch's output_padding, then what is cut off: ((top, bottom), (left, right))
+# image size, kernel, strides, numgan's padding; PyTorch's output_padding, then what is cut off at each side
 CONV_TRANSPOSE = {
     "4x4 stride 2 same": ((3, 2), (4, 4), (2, 2), "same", (0, 0), ((1, 1), (1, 1))),
     "5x5 stride 2 same, odd padding": ((2, 3), (5, 5), (2, 2), "same", (0, 0), ((1, 2), (1, 2))),
@@ -53,7 +54,7 @@ HARD_LOGITS = [-1000.0, -100.0, -30.0, -1.0, -1e-3, 0.0, 0.25, 2.0, 30.0, 100.0,
 
 # name of each parameter of the small DCGAN, its shape in numgan's layout, and the spread of its initial values
 GENERATOR = {
-    "dense.w": ((5, 16), 0.5), "dense.b": ((16,), 0.2), "norm1.gamma": ((16,), 0.3), "norm1.beta": ((16,), 0.3),
+    "dense.w": ((5, 16), 0.5), "dense.b": ((16,), 0.03), "norm1.gamma": ((16,), 0.3), "norm1.beta": ((16,), 0.3),
     "conv1.w": ((5, 5, 4, 2), 0.2), "conv1.b": ((2,), 0.2), "norm2.gamma": ((2,), 0.3), "norm2.beta": ((2,), 0.3),
     "conv2.w": ((5, 5, 2, 1), 0.2), "conv2.b": ((1,), 0.2),
 }
@@ -69,15 +70,25 @@ def coarse(rng, shape, spread=1.0):
     return np.rint(rng.standard_normal(shape) * spread * 64) / 64
 
 
+def bundle(**arrays):
+    """One record that holds all these arrays, numbers and strings under their names."""
+    arrays = {name: np.asarray(array) for name, array in arrays.items()}
+    record = np.zeros((), [(name, array.dtype, array.shape) for name, array in arrays.items()])
+    for name, array in arrays.items():
+        record[name] = array
+    return record
+
+
 # ---- PyTorch
 
 
 def torch_ops():
-    """Every op with a counterpart in PyTorch, on float64: values, gradients for a random upstream g, optimisers' paths."""
+    """Every op with a counterpart in PyTorch, in float64: values, gradients for an upstream g, paths of optimisers."""
     import torch
     import torch.nn.functional as F
 
     torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(1)
     rng, answers = np.random.default_rng(1), {}
 
     def leaf(array):
@@ -89,34 +100,38 @@ def torch_ops():
     def nhwc(images):
         return images.permute(0, 2, 3, 1)
 
+    def fchw(kernels):
+        return kernels.permute(3, 2, 0, 1).contiguous()
+
     def record(case, y, inputs, **settings):
         """The case's inputs, output, and gradients for a random upstream."""
         g = coarse(rng, tuple(y.shape)) if y.ndim else np.ones(())
         y.backward(torch.tensor(g))
-        arrays = {**settings, "y": y.detach().numpy(), **({"g": g} if y.ndim else {})}
+        arrays = {**settings, "y": y.detach().numpy(), "g": g}
         for name, tensor in inputs.items():
             arrays[name] = tensor.detach().numpy()
             if tensor.requires_grad:
                 arrays["d" + name] = tensor.grad.numpy()
-        answers.update({f"{case}/{name}": np.ascontiguousarray(array) for name, array in arrays.items()})
+        answers[case] = bundle(**arrays)
 
     for name, (size, kernel, strides, padding, ((top, bottom), (left, right))) in CONV.items():
         x, w, b = leaf(coarse(rng, (2, *size, 2))), leaf(coarse(rng, (*kernel, 2, 3))), leaf(coarse(rng, 3))
         padded = F.pad(nchw(x), (left, right, top, bottom))
-        y = nhwc(F.conv2d(padded, w.permute(3, 2, 0, 1), b, stride=strides))
-        record(f"conv2d: {name}", y, dict(x=x, w=w, b=b), strides=strides, padding=padding)
+        y = nhwc(F.conv2d(padded, fchw(w), b, stride=strides))
+        record(f"conv2d: {name}", y, {"x": x, "w": w, "b": b}, strides=strides, padding=padding)
 
     for name, (size, kernel, strides, padding, extra, ((top, bottom), (left, right))) in CONV_TRANSPOSE.items():
         x, w, b = leaf(coarse(rng, (2, *size, 3))), leaf(coarse(rng, (*kernel, 2, 3))), leaf(coarse(rng, 2))
-        y = F.conv_transpose2d(nchw(x), w.permute(3, 2, 0, 1), b, stride=strides, output_padding=extra)
+        y = F.conv_transpose2d(nchw(x), fchw(w), b, stride=strides, output_padding=extra)
         y = nhwc(y[:, :, top:y.shape[2] - bottom, left:y.shape[3] - right])
-        record(f"conv2d_transpose: {name}", y, dict(x=x, w=w, b=b), strides=strides, padding=padding)
+        record(f"conv2d_transpose: {name}", y, {"x": x, "w": w, "b": b}, strides=strides, padding=padding)
 
     for name, kernel in RESIZE.items():
         x, w = leaf(coarse(rng, (2, 3, 2, 3))), leaf(coarse(rng, (*kernel, 3, 2)))
         large = F.interpolate(nchw(x), scale_factor=2, mode="nearest")
-        y = nhwc(F.conv2d(large, w.permute(3, 2, 0, 1), padding="same"))
-        record(f"resize_conv2d: {name}", y, dict(x=x, w=w))
+        kh, kw = kernel
+        padded = F.pad(large, ((kw - 1) // 2, kw // 2, (kh - 1) // 2, kh // 2))
+        record(f"resize_conv2d: {name}", nhwc(F.conv2d(padded, fchw(w))), {"x": x, "w": w})
 
     for name, (shape, momentum, eps) in BATCH_NORM.items():
         c = shape[-1]
@@ -124,70 +139,70 @@ def torch_ops():
             x = leaf(coarse(rng, shape, 2) + np.arange(c))
             gamma, beta = leaf(coarse(rng, c)), leaf(coarse(rng, c))
             mean, variance = torch.tensor(coarse(rng, c)), torch.tensor(1 + np.abs(coarse(rng, c)))
-            before = dict(mean=mean.numpy().copy(), variance=variance.numpy().copy())
+            before = {"mean": mean.numpy().copy(), "variance": variance.numpy().copy()}
             channels_second = x.movedim(-1, 1)
             y = F.batch_norm(channels_second, mean, variance, gamma, beta, training, 1 - momentum, eps).movedim(1, -1)
-            record(f"batch_norm {'train' if training else 'eval'}: {name}", y, dict(x=x, gamma=gamma, beta=beta),
-                   momentum=momentum, eps=eps, new_mean=mean.numpy(), new_variance=variance.numpy(), **before)
+            record(f"batch_norm {'train' if training else 'eval'}: {name}", y,
+                   {"x": x, "gamma": gamma, "beta": beta}, momentum=momentum, eps=eps,
+                   new_mean=mean.numpy(), new_variance=variance.numpy(), **before)
 
     kinks = np.concatenate([coarse(rng, 8), [0.0, -40.0, 40.0, -1e-9]])
     for name, function in {"relu": F.relu, "leaky_relu 0.2": lambda x: F.leaky_relu(x, 0.2), "tanh": torch.tanh,
                            "leaky_relu 0.01": F.leaky_relu, "sigmoid": torch.sigmoid,
                            "softplus": lambda x: F.softplus(x, threshold=1000)}.items():
         x = leaf(kinks)
-        record(f"activation: {name}", function(x), dict(x=x))
+        record(f"activation: {name}", function(x), {"x": x})
 
     logits, targets = np.repeat(HARD_LOGITS, 3), np.tile([0.0, 1.0, 0.9], len(HARD_LOGITS))
     probabilities, certain = [1e-9, 1e-3, 0.25, 0.5, 0.875, 1 - 1e-6], np.repeat([0.0, 1.0, 0.3], 6)
-    y, t = coarse(rng, (4, 3)), coarse(rng, (4, 3))
-    t[0, 0] = y[0, 0]  # a tie, where l1 has its kink
+    y, goal = coarse(rng, (4, 3)), coarse(rng, (4, 3))
+    goal[0, 0] = y[0, 0]  # a tie, where l1 has its kink
     for name, function, x, t in [
         ("bce_with_logits: -1000 … 1000", F.binary_cross_entropy_with_logits, logits, targets),
         ("bce_with_logits: batch", F.binary_cross_entropy_with_logits, coarse(rng, (5, 1), 2), rng.random((5, 1))),
         ("bce: 1e-9 … 1 - 1e-6", F.binary_cross_entropy, np.tile(probabilities, 3), certain),
         ("bce: batch", F.binary_cross_entropy, rng.random((5, 1)), rng.random((5, 1))),
-        ("l2: batch", F.mse_loss, y, t), ("l1: with a tie", F.l1_loss, y, t),
+        ("l2: batch", F.mse_loss, y, goal), ("l1: with a tie", F.l1_loss, y, goal),
         ("softmax_cross_entropy: batch", F.cross_entropy, coarse(rng, (5, 4), 2), np.array([3, 0, 0, 2, 1])),
         ("softmax_cross_entropy: ±1000", F.cross_entropy, coarse(rng, (3, 4), 1000), np.array([0, 3, 1])),
     ]:
         x, t = leaf(x), torch.tensor(t)
-        record(f"loss: {name}", function(x, t), dict(x=x, t=t))
+        record(name, function(x, t), {"x": x, "t": t})
 
     def path(case, make_optimizer, steps, **settings):
         """The parameter after each step down Σ h (x - a)² / 2 + Σ noise x, with another noise at each step."""
         x, a, h, noise = leaf(coarse(rng, 6)), coarse(rng, 6), coarse(rng, 6) ** 2, coarse(rng, (steps, 6))
         h[0], noise[:, 0] = 0, 1e-6  # a gradient so small that Adam's eps counts
-        answers.update({f"{case}/{key}": value for key, value in
-                        dict(settings, x=x.detach().numpy().copy(), a=a, h=h, noise=noise).items()})
+        start = x.detach().numpy().copy()
         optimizer, points = make_optimizer([x]), []
         for n in noise:
             optimizer.zero_grad()
             (torch.tensor(h) * (x - torch.tensor(a)) ** 2 / 2 + torch.tensor(n) * x).sum().backward()
             optimizer.step()
             points.append(x.detach().numpy().copy())
-        answers[f"{case}/path"] = np.array(points)
-        return optimizer.state[x]
+        moments = {key: value.numpy() for key, value in optimizer.state[x].items() if key.startswith("exp_avg")}
+        answers[case] = bundle(**settings, **moments, x=start, a=a, h=h, noise=noise, path=points)
 
     for name, (lr, beta1, beta2, eps) in ADAM.items():
-        state = path(f"Adam: {name}", lambda p: torch.optim.Adam(p, lr, (beta1, beta2), eps), 50,
-                     lr=lr, beta1=beta1, beta2=beta2, eps=eps)
-        answers[f"Adam: {name}/m"], answers[f"Adam: {name}/v"] = state["exp_avg"].numpy(), state["exp_avg_sq"].numpy()
+        path(f"Adam: {name}", lambda p: torch.optim.Adam(p, lr, (beta1, beta2), eps), 50,
+             lr=lr, beta1=beta1, beta2=beta2, eps=eps)
     for name, (lr, momentum) in SGD.items():
         path(f"SGD: {name}", lambda p: torch.optim.SGD(p, lr, momentum), 20, lr=lr, momentum=momentum)
     return answers
 
 
 def torch_dcgan():
-    """Three rounds of a small DCGAN without dropout: D's step, then G's with the same z, Adam (2e-4, β1 = 0.5) for both.
+    """Three rounds of a small DCGAN without dropout: D's step, then G's with the same z; Adam (2e-4, β1 = 0.5) in both.
 
-    For each round i the losses and mean scores; for the first, D's gradients in D's step and G's in G's step; after the
-    first and the last one, all parameters and G's running statistics.
+    For each round the losses and mean scores, and after it all parameters and G's running statistics; for the first
+    one, D's gradients in D's step and G's in G's step.
     """
     import torch
     import torch.nn.functional as F
 
     torch.set_default_dtype(torch.float64)
-    rng, answers = np.random.default_rng(2), {}
+    torch.set_num_threads(1)
+    rng, answers = np.random.default_rng(8), {}
     g, d = ({name: torch.tensor(coarse(rng, shape, spread) + name.endswith("gamma"), requires_grad=True)
              for name, (shape, spread) in network.items()} for network in (GENERATOR, DISCRIMINATOR))
     means = {name: torch.tensor(coarse(rng, n, 0.2)) for name, n in STATISTICS.items()}
@@ -197,8 +212,8 @@ def torch_dcgan():
         return F.batch_norm(x, means[name], variances[name], g[f"{name}.gamma"], g[f"{name}.beta"], True, 0.01, 1e-3)
 
     def convolve(x, network, name, padding, stride):
-        x = F.pad(x, padding)
-        return F.conv2d(x, network[f"{name}.w"].permute(3, 2, 0, 1), network[f"{name}.b"], stride)
+        w = network[f"{name}.w"].permute(3, 2, 0, 1).contiguous()
+        return F.conv2d(F.pad(x, padding), w, network[f"{name}.b"], stride)
 
     def generate(z):
         x = F.leaky_relu(z @ g["dense.w"] + g["dense.b"], 0.2)
@@ -215,19 +230,22 @@ def torch_dcgan():
     def cross_entropy(logits, target):
         return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
 
-    def keep(when, gradients=False):
-        for player, network in {"g": g, "d": d}.items():
-            for name, p in network.items():
-                value = p.grad if gradients else p.detach()
-                answers[f"{when}/{player}.{name}"] = value.numpy().copy()
-        for name in () if gradients else STATISTICS:
-            answers[f"{when}/g.{name}.mean"] = means[name].numpy().copy()
-            answers[f"{when}/g.{name}.variance"] = variances[name].numpy().copy()
+    def players():
+        return {f"{player}.{name}": p for player, network in (("g", g), ("d", d)) for name, p in network.items()}
 
-    keep("start")
+    def state():
+        statistics = {f"g.{name}.{kind}": running[name] for name in STATISTICS
+                      for kind, running in (("mean", means), ("variance", variances))}
+        return bundle(**{name: value.detach().numpy() for name, value in {**players(), **statistics}.items()})
+
+    answers["start"] = state()
     g_adam, d_adam = (torch.optim.Adam(list(network.values()), 2e-4, (0.5, 0.999)) for network in (g, d))
     images, codes = np.tanh(coarse(rng, (3, 3, 8, 8, 1))), coarse(rng, (3, 3, 5))
-    answers["images"], answers["codes"] = images, codes
+    # Opposite codes, and a seed such that every unit of G's first layer is on both sides of its kink: on one side only,
+    # batch norm would let no gradient through to its bias, and Adam would scale up what rounding leaves there.
+    codes[:, 1] = -codes[:, 0]
+    first = codes @ g["dense.w"].detach().numpy() + g["dense.b"].detach().numpy()
+    assert min(first.max(1).min(), -first.min(1).max()) > 0.05
     losses = []
     for i in range(3):
         real, fake = torch.tensor(images[i]).permute(0, 3, 1, 2), generate(torch.tensor(codes[i]))
@@ -235,20 +253,19 @@ def torch_dcgan():
         d_loss = (cross_entropy(d_real, 1.0) + cross_entropy(d_fake, 0.0)) / 2
         d_adam.zero_grad()
         d_loss.backward()
+        gradients = {f"d.{name}": p.grad.numpy().copy() for name, p in d.items()}  # G's step will add its own to them
         d_adam.step()
-        d_gradients = [p.grad.clone() for p in d.values()]
         g_loss = cross_entropy(judge(fake), 1.0)
         g_adam.zero_grad()
         g_loss.backward()
+        gradients |= {f"g.{name}": p.grad.numpy().copy() for name, p in g.items()}
         g_adam.step()
-        losses.append([d_loss.item(), g_loss.item(), torch.sigmoid(d_real).mean().item(), torch.sigmoid(d_fake).mean().item()])
+        scores = [torch.sigmoid(logits).mean().item() for logits in (d_real, d_fake)]
+        losses.append([d_loss.item(), g_loss.item(), *scores])
+        answers[f"after {i + 1}"] = state()
         if i == 0:
-            for p, gradient in zip(d.values(), d_gradients, strict=True):
-                p.grad = gradient  # G's step has added its own to D's
-            keep("gradients", gradients=True)
-        if i in (0, 2):
-            keep(f"after {i + 1}")
-    answers["losses"] = np.array(losses)  # (round, [d_loss, g_loss, d_real, d_fake])
+            answers["gradients"] = bundle(**gradients)
+    answers["rounds"] = bundle(images=images, codes=codes, losses=losses)  # losses: d_loss, g_loss, D(x), D(G(z))
     return answers
 
 
@@ -277,24 +294,25 @@ def onnx_cases():
     """The inputs (in the operator's order), attributes and outputs of the chosen cases of ONNX's backend tests."""
     import onnx
 
-    answers, root = {"version": onnx.__version__}, Path(onnx.__file__).parent / "backend" / "test" / "data"
+    def load(path):
+        return onnx.numpy_helper.to_array(onnx.load_tensor(path))
+
+    answers, root = {}, Path(onnx.__file__).parent / "backend" / "test" / "data"
     for folder, cases in ONNX.items():
         for case in cases:
             path = root / folder / f"test_{case}"
             model = onnx.load(path / "model.onnx")
             (node,) = model.graph.node
             weights = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-            files = [onnx.load_tensor(path / "test_data_set_0" / f"input_{i}.pb")
-                     for i in range(len(node.input) - len(weights))]
-            inputs = [onnx.numpy_helper.to_array(tensor) for tensor in files] + list(weights.values())
-            outputs = [onnx.load_tensor(path / "test_data_set_0" / f"output_{i}.pb") for i in range(len(node.output))]
-            for i, array in enumerate(inputs):
-                answers[f"{case}/{i}"] = array
-            for i, tensor in enumerate(outputs):
-                answers[f"{case}/y{i or ''}"] = onnx.numpy_helper.to_array(tensor)
-            for attribute in node.attribute:
-                value = onnx.helper.get_attribute_value(attribute)
-                answers[f"{case}/{attribute.name}"] = value.decode() if isinstance(value, bytes) else value
+            data = path / "test_data_set_0"
+            files = [data / f"input_{i}.pb" for i in range(len(node.input) - len(weights))]
+            inputs = [*map(load, files), *weights.values()]
+            outputs = [load(data / f"output_{i}.pb") for i in range(len(node.output))]
+            attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+            answers[case] = bundle(**{f"x{i}": x for i, x in enumerate(inputs)},
+                                   **{f"y{i}": y for i, y in enumerate(outputs)},
+                                   **{name: value.decode() if isinstance(value, bytes) else value
+                                      for name, value in attributes.items()})
     return answers
 
 

@@ -87,12 +87,12 @@ class GAN:
         images that D judges rightly, and of generated ones that fool it in G's step ("G accuracy").
         Raises FloatingPointError, naming the op, when a loss is not finite; the players' last step is then not taken.
         """
-        batch = np.asarray(batch)
+        batch = np.asarray(batch, self.dtype)
         if batch.shape[1:] != self.image_shape or len(batch) == 0 or len(batch) % self.d_steps:
             raise InputError(f"{type(self).__name__}.step: expected images (N, {', '.join(map(str, self.image_shape))}), "
                              f"N a positive multiple of d_steps = {self.d_steps}, got {batch.shape}")
         low, high = self.pixels
-        minibatches = np.split(((batch + 1) * ((high - low) / 2) + low).astype(self.dtype, copy=False), self.d_steps)
+        minibatches = np.split(batch * ((high - low) / 2) + (high + low) / 2, self.d_steps)
         for i, real in enumerate(minibatches):
             keep = self.shares_z and i == self.d_steps - 1
             with nullcontext() if keep else self.generator.frozen():
@@ -139,7 +139,7 @@ class GAN:
         with no_grad():
             images = [self.generator(z[i:i + chunk]).data for i in range(0, len(z), chunk)]
         self.generator.train()
-        return ((np.concatenate(images) - low) * (2 / (high - low)) - 1).astype(np.float32, copy=False)
+        return ((np.concatenate(images) - (high + low) / 2) / ((high - low) / 2)).astype(np.float32, copy=False)
 
     def equilibrium(self):
         """The losses where D cannot tell real from fake, D(x) = 1/2: the reference lines of the plots (ln 2, 2 ln 2)."""

@@ -1,0 +1,279 @@
+"""What must hold for every game of the package, with small networks in float64 and the real step functions.
+
+A game that is added to numgan.games.GAMES needs an entry in GAMES below, with its losses written down once more.
+"""
+
+import functools
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from numgan import layers
+from numgan.games import build
+from numgan.tensor import Tensor
+
+from . import reference as ref
+from .report import REPORT
+from .tape import from_op_replaced
+
+WHOLE = 1e-8  # tolerance against the complex step for a whole network
+
+
+@dataclass
+class Losses:
+    """A game's losses from D's outputs, complex-safe; what stands in its paper."""
+
+    d: callable
+    g: callable
+
+
+def cross_entropy(scale=1.0, label=1.0, saturating=False):
+    """-V and G's two objectives (Goodfellow et al. 2014)."""
+    return Losses(lambda real, fake: scale * (ref.bce_with_logits(real, label) + ref.bce_with_logits(fake, 0.0)),
+                  lambda fake: -ref.bce_with_logits(fake, 0.0) if saturating else ref.bce_with_logits(fake, 1.0))
+
+
+LEAST_SQUARES = Losses(lambda real, fake: ref.l2(real, 1.0) + ref.l2(fake, 0.0), lambda fake: ref.l2(fake, 1.0))
+SMALL = dict(size=8, width=2, latent_dim=5)
+
+GAMES = {
+    "DCGAN": [(SMALL, cross_entropy(0.5)),
+              (SMALL | dict(objective="saturating", real_label=0.9, d_steps=2), cross_entropy(0.5, 0.9, True))],
+    "LSGAN": [(SMALL, LEAST_SQUARES)],
+    "VanillaGAN": [(dict(variant="dense"), cross_entropy(0.5, 0.9)), (dict(variant="shallow"), cross_entropy()),
+                   (dict(variant="minimal", objective="saturating"), cross_entropy(saturating=True))],
+}
+
+
+def small_game(name, settings, dtype="float64", dropout=False):
+    """The game with random (not the first) parameters, so that no gradient is small by construction."""
+    game = build(name, settings | {"dtype": dtype}, np.random.default_rng(7))
+    rng = np.random.default_rng(8)
+    for network in (game.generator, game.discriminator):
+        for p in network.parameters():
+            p.data += (0.1 * rng.standard_normal(p.shape)).astype(dtype)
+        for _, layer in network.walk():
+            if isinstance(layer, layers.Dropout) and not dropout:
+                layer.threshold = 0
+    return game
+
+
+def images_for(game, n=6):
+    """A batch in [-1, 1]."""
+    return np.random.default_rng(9).uniform(-1, 1, (n, *game.image_shape)).astype(np.float32)
+
+
+def snapshot(network):
+    """A copy of parameters and buffers."""
+    return {name: array.copy() for name, array in network.state().items()}
+
+
+def same(a, b):
+    """Bit by bit."""
+    return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def network(stack, values, x):
+    """The layers' forward passes by the reference, in training mode without dropout; values: name -> array."""
+    for i, layer in enumerate(stack):
+        kind = type(layer).__name__
+        own = {name.rpartition(".")[2]: a for name, a in values.items() if name.startswith(f"{i}_{kind}.")}
+        if kind == "Dense":
+            x = np.matmul(x, own["w"]) + own["b"]
+        elif kind == "Conv2D":
+            x = ref.conv2d(x, own["w"], layer.strides) + own["b"]
+        elif kind == "ResizeConv2D":
+            x = ref.resize_conv2d(x, own["w"]) + own["b"]
+        elif kind == "BatchNorm":
+            x = ref.batch_norm(x, own["gamma"], own["beta"], layer.eps)
+        elif kind == "Reshape":
+            x = x.reshape(len(x), *layer.shape)
+        elif kind == "Flatten":
+            x = x.reshape(len(x), int(np.prod(x.shape[1:])))
+        elif kind == "LeakyReLU":
+            x = ref.leaky_relu(x, layer.slope)
+        elif kind != "Dropout":
+            x = {"ReLU": ref.relu, "Tanh": np.tanh, "Sigmoid": ref.sigmoid}[kind](x)
+    return x
+
+
+@contextmanager
+def watched(game):
+    """Collects the z that the game draws, and the networks' states when each player moves."""
+    seen = {"z": []}
+    latent, d_step, g_step = game.latent, game.d_step, game.g_step
+
+    def watch_latent(n, rng=None):
+        seen["z"].append(latent(n, rng))
+        return seen["z"][-1]
+
+    def watch_step(player, step):
+        def watching(*args):
+            seen[player] = {side: snapshot(getattr(game, side)) for side in ("generator", "discriminator")} | {"args": args}
+            result = step(*args)
+            seen[f"after {player}"] = {side: snapshot(getattr(game, side)) for side in ("generator", "discriminator")}
+            return result
+        return watching
+
+    game.latent, game.d_step, game.g_step = watch_latent, watch_step("d", d_step), watch_step("g", g_step)
+    yield seen
+    game.latent, game.d_step, game.g_step = latent, d_step, g_step
+
+
+def step_equals_complex_step(name, settings, losses):
+    """D's and G's loss, and their gradients for every parameter tensor, are those of the paper's formulas."""
+    game = small_game(name, settings)
+    with watched(game) as seen:
+        metrics = game.step(images_for(game))
+    if not settings.get("d_steps"):
+        assert len(seen["z"]) == (1 if game.shares_z else 2)
+    low, high = game.pixels
+    real = (images_for(game).astype(np.float64) + 1) / 2 * (high - low) + low
+    real = real[-(len(real) // game.d_steps):]
+    z_d, z_g = seen["z"][-1 if game.shares_z else -2], seen["z"][-1]
+    G, D = game.generator.stack, game.discriminator.stack
+
+    def d_loss(values):
+        fake = network(G, seen["d"]["generator"], z_d)
+        return losses.d(network(D, values, real), network(D, values, fake))
+
+    def g_loss(values, z=z_g):
+        return losses.g(network(D, seen["g"]["discriminator"], network(G, values, z)))
+
+    for player, net, loss, values in (("d", game.discriminator, d_loss, seen["d"]["discriminator"]),
+                                      ("g", game.generator, g_loss, seen["g"]["generator"])):
+        np.testing.assert_allclose(metrics[f"{player}_loss"], loss(values), rtol=1e-10)
+        compare_parameters(f"{name} {player.upper()}", net, loss, values)
+
+    z = Tensor(z_g, requires_grad=True)
+    game.generator.load_state(seen["g"]["generator"])
+    game.discriminator.load_state(seen["g"]["discriminator"])
+    with game.discriminator.frozen():
+        game.g_loss(game.discriminator(game.generator(z))).backward()
+    direction = np.random.default_rng(1).standard_normal(z.shape)
+    expected = np.imag(g_loss(seen["g"]["generator"], z_g + 1j * ref.H * direction)) / ref.H
+    assert abs((z.grad * direction).sum() - expected) <= WHOLE * abs(expected)
+
+
+def compare_parameters(label, net, loss, values):
+    """<p.grad, direction> for each parameter against the complex step; biases before batch norm have gradient zero."""
+    before_norm = {f"{i}_{type(layer).__name__}.b" for i, (layer, following) in enumerate(zip(net.stack, net.stack[1:], strict=False))
+                   if isinstance(following, layers.BatchNorm)}
+    largest = max(np.abs(p.grad).max() for p in net.parameters())
+    for p in net.parameters():
+        if p.name in before_norm:
+            assert np.abs(p.grad).max() <= 1e-12 * max(largest, 1), f"{label} {p.name}: a shift before batch norm has no effect"
+            continue
+        assert np.abs(p.grad).max() > 1e-9, f"{label} {p.name}: the gradient vanishes"
+        direction = np.random.default_rng(p.size).standard_normal(p.shape)
+        expected = np.imag(loss(values | {p.name: p_value(values, p) + 1j * ref.H * direction})) / ref.H
+        error = abs((p.grad * direction).sum() - expected) / max(abs(expected), 1e-3 * np.abs(p.grad).max())
+        REPORT.error(label, error, WHOLE, p.name)
+        assert error <= WHOLE, f"{label} {p.name}: relative error {error:.1e}"
+
+
+def p_value(values, p):
+    """The parameter as it was when the loss was computed."""
+    return values[p.name]
+
+
+def players_keep_out_of_each_others_networks(name, settings, losses):
+    """G is bit-identical across D's step, D across G's step (batch statistics too), and each moves in its own."""
+    game = small_game(name, settings)
+    with watched(game) as seen:
+        game.step(images_for(game))
+    for player, other, own in (("d", "generator", "discriminator"), ("g", "discriminator", "generator")):
+        assert same(seen[player][other], seen[f"after {player}"][other])
+        for p in getattr(game, own).parameters():
+            assert not np.array_equal(seen[player][own][p.name], seen[f"after {player}"][own][p.name]) or not p.grad.any()
+
+
+def only_wanted_vjps_exist(name, settings, losses):
+    """G's step records no vjp for D's parameters; D's step none for G's, nor for the images."""
+    game = small_game(name, settings)
+    ours = {id(p): "D" for p in game.discriminator.parameters()} | {id(p): "G" for p in game.generator.parameters()}
+    with watched(game) as seen:
+        counts = {player: count_parameter_vjps(game, player, ours) for player in ("d", "g")}
+        game.step(images_for(game))
+    assert set(counts["d"]) == {"D"}
+    assert set(counts["g"]) == {"G"}
+    assert seen["d"]["args"][1].parents == ()
+    assert not seen["d"]["args"][1].requires_grad
+
+
+def count_parameter_vjps(game, player, ours):
+    """A list that fills with the owners of all parameters that `player`'s backward pass reaches."""
+    optimizer, reached = getattr(game, f"{player}_optimizer"), []
+    minimize = optimizer.minimize
+
+    def counting(loss):
+        reached.extend(ours[id(node)] for node in loss._history() if id(node) in ours)
+        minimize(loss)
+
+    optimizer.minimize = counting
+    return reached
+
+
+def statistics_move_once_per_step_and_never_in_eval(name, settings, losses):
+    """After one step, running = momentum·old + (1 - momentum)·batch, with the unbiased variance; sampling changes nothing."""
+    game = small_game(name, settings)
+    before = snapshot(game.generator)
+    with watched(game) as seen:
+        game.step(images_for(game))
+    x, after, stack = seen["z"][-1], game.generator.state(), game.generator.stack
+    for i, layer in enumerate(stack):
+        if isinstance(layer, layers.BatchNorm):
+            rows = network(stack[:i], before, x).reshape(-1, before[f"{i}_BatchNorm.mean"].size)
+            for statistic, batch in (("mean", rows.mean(0)), ("variance", rows.var(0, ddof=1))):
+                key = f"{i}_BatchNorm.{statistic}"
+                expected = layer.momentum * before[key] + (1 - layer.momentum) * batch
+                np.testing.assert_allclose(after[key], expected, rtol=1e-10)
+    kept = snapshot(game.generator)
+    z = game.latent(5)
+    together = game.generate(z)
+    np.testing.assert_allclose(game.generate(z[2:3]), together[2:3], atol=1e-6)  # no batch-mates in eval mode
+    assert same(kept, game.generator.state())
+
+
+def dropout_belongs_to_training(name, settings, losses):
+    """In training D's outputs vary and keep their mean; in eval mode they do not vary."""
+    game = small_game(name, settings, dropout=True)
+    D = game.discriminator
+    if not any(isinstance(layer, layers.Dropout) for layer in D.stack):
+        return
+    layer = next(layer for layer in D.stack if isinstance(layer, layers.Dropout))
+    ones = layer(np.ones((100, 400))).data
+    rate = layer.threshold / 2**16
+    np.testing.assert_allclose(np.unique(ones), [0, 1 / (1 - rate)])
+    assert abs((ones == 0).mean() - 0.3) < 0.01
+    assert abs(ones.mean() - 1) < 0.02
+    x = images_for(game).astype(np.float64)
+    assert not np.array_equal(D(x).data, D(x).data)
+    D.eval()
+    assert np.array_equal(D(x).data, D(x).data)
+
+
+def step_stays_float32(name, settings, losses):
+    """Every value of a whole step, every parameter, moment and statistic."""
+    game = small_game(name, settings, "float32", dropout=True)
+    dtypes = set()
+
+    def make(from_op):
+        def watching(value, *inputs):
+            y = from_op(value, *inputs)
+            dtypes.update({y.dtype} | {parent.dtype for parent, _ in y.parents})  # and so all gradients: backward checks
+            return y
+        return watching
+
+    with from_op_replaced(make):
+        metrics = game.step(images_for(game))
+    assert dtypes == {np.dtype("float32")}
+    assert {array.dtype for array in game.state().values()} == {np.dtype("float32"), np.dtype("int64")}
+    assert all(type(value) is float for value in metrics.values())
+
+
+EACH = [players_keep_out_of_each_others_networks, only_wanted_vjps_exist, statistics_move_once_per_step_and_never_in_eval,
+        dropout_belongs_to_training, step_stays_float32, step_equals_complex_step]
+INSTANCES = [(holds, name, settings, losses) for holds in EACH for name, variants in GAMES.items() for settings, losses in variants]
+PROPERTIES = [functools.partial(*instance) for instance in INSTANCES]

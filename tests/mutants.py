@@ -1,0 +1,243 @@
+"""Planted faults: every derivative of the package broken on purpose, one at a time, in ways that people break them.
+
+Generic mutants wrap one vjp (op, number of the input); textual ones replace a piece of one function's source. Both are
+undone when the block ends. A replacement that no longer finds its text raises, so the list cannot go stale.
+"""
+
+import functools
+import inspect
+import textwrap
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from numgan import conv, layers, losses, ops, optim, tensor
+from numgan.games import gan
+
+from . import game_properties, graph_properties, properties, test_optim
+from .cases import CASES
+from .tape import from_op_replaced, name_of
+
+
+def check_few(holds, *strategies):
+    """holds(*examples) on a dozen drawn ones; whatever it raises comes out."""
+    @settings(max_examples=12, phases=[Phase.generate], database=None, derandomize=True)
+    @given(st.tuples(*strategies))
+    def check(examples):
+        holds(*examples)
+
+    check()
+
+
+def op_checks(name):
+    """All properties of an op, those that find most first."""
+    case = CASES[name]
+    order = [properties.vjp_equals_complex_step, *properties.PROPERTIES]
+    return [functools.partial(check_few, functools.partial(holds, case), case.examples) for holds in order]
+
+
+@dataclass
+class Mutant:
+    """A fault: its name, the op under which the report counts it, a context that plants it, the checks to find it."""
+
+    name: str
+    op: str
+    plant: callable
+    checks: list
+
+    def is_killed(self):
+        """Does any check fail while the fault is in place?"""
+        with self.plant():
+            return any(fails(check) for check in self.checks)
+
+
+def fails(check):
+    """A fault may surface as any exception, not only as a failed assertion."""
+    try:
+        check()
+    except Exception:
+        return True
+    return False
+
+
+# ---- generic mutants of every vjp
+
+
+def one_element(g):
+    """One wrong element in an array."""
+    g = np.array(g)
+    if g.size:
+        g.flat[g.size // 2] += 1e-3 * np.abs(g).max()
+    return g
+
+
+def changes_upstream(vjp, g):
+    """The right gradient, but g is not what it was."""
+    result = vjp(g) + 0
+    g *= 2
+    return result
+
+
+GENERIC = {
+    "× 1.001": lambda vjp, g: vjp(g) * g.dtype.type(1.001),
+    "sign": lambda vjp, g: -vjp(g),
+    "zero": lambda vjp, g: vjp(g) * 0,
+    "ignores g": lambda vjp, g: vjp(np.ones_like(g)),
+    "one wrong element": lambda vjp, g: one_element(vjp(g)),
+    "float32 inside": lambda vjp, g: vjp(g).astype(np.float32).astype(g.dtype),
+    "changes g in place": changes_upstream,
+}
+
+
+def vjp_mutant(op, index, change):
+    """The context in which vjp number `index` of `op` is change(vjp, g)."""
+    def make(from_op):
+        def broken(value, *inputs):
+            inputs = [(parent, functools.wraps(vjp)(functools.partial(change, vjp)) if (name_of(vjp), i) == (op, index) else vjp)
+                      for i, (parent, vjp) in enumerate(inputs)]
+            return from_op(value, *inputs)
+        return broken
+    return lambda: from_op_replaced(make)
+
+
+@functools.cache
+def all_vjps():
+    """{(op, number of the input)} of every vjp that the registered cases run."""
+    seen = set()
+
+    def make(from_op):
+        def recording(value, *inputs):
+            seen.update((name_of(vjp), i) for i, (_, vjp) in enumerate(inputs))
+            return from_op(value, *inputs)
+        return recording
+
+    with from_op_replaced(make):
+        for case in CASES.values():
+            check_few(functools.partial(properties.gradients_have_shape_and_dtype_of_inputs, case), case.examples)
+    return sorted(seen)
+
+
+def generic_mutants():
+    """Every change of every vjp."""
+    return [Mutant(f"{op}, input {i}: {name}", op, vjp_mutant(op, i, change), op_checks(op))
+            for op, i in all_vjps() for name, change in GENERIC.items()]
+
+
+# ---- textual mutants
+
+
+@contextmanager
+def rewritten(function, old, new):
+    """`function` with `old` replaced by `new` in its source."""
+    source = textwrap.dedent(inspect.getsource(function))
+    if old not in source:
+        raise LookupError(f"{function.__qualname__} no longer contains {old!r}")
+    namespace = dict(function.__globals__)
+    exec(compile("from __future__ import annotations\n" + source.replace(old, new), "mutant", "exec"), namespace)
+    original, function.__code__ = function.__code__, namespace[function.__name__].__code__
+    try:
+        yield
+    finally:
+        function.__code__ = original
+
+
+def textual(op, checks, *rewrites):
+    """Mutants (function, old, new) of one op."""
+    return [Mutant(f"{function.__qualname__}: {old} → {new or 'nothing'}", op,
+                   functools.partial(rewritten, function, old, new), checks) for function, old, new in rewrites]
+
+
+def textual_mutants():
+    """What people get wrong in batch norm, convolution, losses, Adam, the tape and the game."""
+    adam = [functools.partial(check_few, test_optim.adam_equals_scalar_loop, st.integers(0, 999),
+                              st.fixed_dictionaries(test_optim.ADAM))]
+    sgd = [functools.partial(check_few, test_optim.sgd_equals_scalar_loop, st.integers(0, 999), st.just(0.1), st.just(0.9))]
+    graph, game = graph_properties.PROPERTIES, game_properties.PROPERTIES
+    convolution = [check for name in ("conv2d", "conv2d_transpose", "resize_conv2d") for check in op_checks(name)]
+    return [
+        *textual("batch_norm", op_checks("batch_norm"),
+                 (ops.batch_norm, "dx = xhat * (column_dot(g, xhat) / -M)", "dx = xhat * 0"),
+                 (ops.batch_norm, "/ -M", "/ M"),
+                 (ops.batch_norm, "/ -M", "/ -(M - 1)"),
+                 (ops.batch_norm, "dx -= g.mean(0)", "pass"),
+                 (ops.batch_norm, "dx *= scale * inverse", "dx *= inverse"),
+                 (ops.batch_norm, "dx *= scale * inverse", "dx *= scale"),
+                 (ops.batch_norm, "dx *= scale * inverse", "dx *= scale / np.sqrt(variance)"),
+                 (ops.batch_norm, "variance = column_dot(xhat, xhat) / M", "variance = column_dot(xhat, xhat) / (M - 1)"),
+                 (ops.batch_norm, "column_dot(g.reshape(X.shape), xhat)", "column_dot(g.reshape(X.shape), X)"),
+                 (ops.batch_norm, "g.reshape(X.shape).sum(0)", "g.reshape(X.shape).mean(0)")),
+        *textual("conv2d", convolution,
+                 (conv.resolve_padding, "(p // 2, p - p // 2)", "(p - p // 2, p // 2)"),
+                 (conv.im2col, "0, 1, 2, 4, 5, 3", "0, 1, 2, 5, 4, 3"),
+                 (conv.im2col, "::strides[0], ::strides[1]", "::strides[1], ::strides[0]"),
+                 (conv.im2col, "padded[:, top:top + h, left:left + w]", "padded[:, bottom:bottom + h, left:left + w]"),
+                 (conv.col2im, "+= taps", "= taps"),
+                 (conv.col2im, "x[:, top:top + h", "x[:, bottom:bottom + h"),
+                 (conv.col2im, "taps[:, :, :, a, b]", "taps[:, :, :, kh - 1 - a, b]"),
+                 (conv.mirror, "w[::-1, ::-1]", "w[::-1]"),
+                 (conv.mirror, "w[::-1, ::-1]", "w"),
+                 (conv.mirrored_padding, "(k - 1 - before, k - 1 - after)", "(k - 1 - after, k - 1 - before)"),
+                 (conv.correlate_adjoint_w, "mirror(correlate_adjoint_w(g, x", "(correlate_adjoint_w(x, g")),
+        *textual("resize_conv2d", op_checks("resize_conv2d"),
+                 (conv.phase_sums, "(taps - 1) // 2", "taps // 2"),
+                 (conv.phase_sums, "(-offset.min(), offset.max())", "(offset.max(), -offset.min())"),
+                 (conv.phase_kernels, '"pma,qnb->mnpqab"', '"pma,qnb->mnqpab"')),
+        *textual("depth_to_space", op_checks("depth_to_space"),
+                 (conv.depth_to_space, "0, 1, 3, 2, 4, 5", "0, 1, 4, 2, 3, 5")),
+        *textual("upsample", op_checks("upsample"), (conv.upsample, ".sum((2, 4))", ".mean((2, 4))")),
+        *textual("add", op_checks("add"), (ops.unbroadcast, "g.sum(axis=repeated)", "g.mean(axis=repeated)"),
+                 (ops.unbroadcast, "if g.shape == shape:", "if True:"),
+                 (ops.unbroadcast, "if n == 1", "if n == -1")),
+        *textual("getitem", op_checks("getitem"), (ops.getitem, "np.add.at(dx, index, g)", "dx[index] = g")),
+        *textual("max", op_checks("max"), (ops.repeat, "if not keepdims", "if keepdims")),
+        *textual("bce_with_logits", op_checks("bce_with_logits"),
+                 (losses.bce_with_logits, "(logistic(X) - t)", "(logistic(X) + t)"),
+                 (losses.bce_with_logits, "/ _count(X)", ""),
+                 (losses.bce_with_logits, "loss.mean()", "loss.sum()"),
+                 (losses.bce_with_logits, "logistic(X)", "logistic(-X)")),
+        *textual("bce", op_checks("bce"), (losses.bce, "(1 - t) / no", "(1 - t) / yes"),
+                 (losses.bce, "- t / yes", "+ t / yes"), (losses.bce, "/ _count(P)", "")),
+        *textual("l2", op_checks("l2"), (losses.l2, "g * 2 * error", "g * error"), (losses.l2, "/ _count(error)", "")),
+        *textual("l1", op_checks("l1"), (losses.l1, "np.sign(error)", "error"), (losses.l1, "/ _count(error)", "")),
+        *textual("softmax_cross_entropy", op_checks("softmax_cross_entropy"),
+                 (losses.softmax_cross_entropy, "dx[rows, labels] -= 1", "pass"),
+                 (losses.softmax_cross_entropy, "_count(labels, X.dtype)", "_count(X)")),
+        *textual("Adam", adam,
+                 (optim.Optimizer.step, "self.t += 1", "pass"),
+                 (optim.Optimizer.step, "self.t += 1", "self.t += 2"),
+                 (optim.Adam.update, "t = int(self.t)", "t = int(self.t) + 1"),
+                 (optim.Adam.update, "change += self.eps * root", "change += self.eps"),
+                 (optim.Adam.update, "np.sqrt(v, out=change)", "np.sqrt(v + self.eps * root, out=change)"),
+                 (optim.Adam.update, "/ (1 - self.beta1**t)", ""),
+                 (optim.Adam.update, "root = (1 - self.beta2**t) ** 0.5", "root = 1"),
+                 (optim.Adam.update, "v *= self.beta2", "v *= self.beta1"),
+                 (optim.Adam.update, "change = g * (1 - self.beta1)", "change = g"),
+                 (optim.Adam.update, "theta -= change", "theta += change")),
+        *textual("SGD", sgd, (optim.SGD.update, "v *= self.momentum", "pass"), (optim.SGD.update, "v += g", "v = g")),
+        *textual("backward", graph,
+                 (tensor._add_gradient, "g = tensor.grad + g", "pass"),
+                 (tensor._add_gradient, "g = g.copy()", "pass"),
+                 (tensor.Tensor._history, "node.age", "-node.age"),
+                 (tensor.from_op, "if pair[0].requires_grad", ""),
+                 (tensor.Tensor.backward, "node.parents = node.grad = None", "pass"),
+                 (tensor.Tensor.backward, "np.array(grad)", "np.ones_like(self.data)")),
+        *textual("games", game,
+                 (gan.GAN.step, "fake.detach()", "fake"),
+                 (gan.GAN.step, "if not self.shares_z", "if True"),
+                 (gan.GAN.step, "self.generator.frozen()", "nullcontext()"),
+                 (gan.GAN.g_step, "self.discriminator.frozen()", "nullcontext()"),
+                 (gan.GAN.g_step, "self.g_optimizer", "self.d_optimizer"),
+                 (gan.GAN.d_loss, "(real, self.real_label)", "(real, 0)"),
+                 (gan.GAN.d_loss, "bce_with_logits(fake, 0)", "bce_with_logits(fake, 1 - self.real_label)"),
+                 (gan.GAN.g_loss, "bce_with_logits(fake, 1)", "bce_with_logits(fake, 0)"),
+                 (gan.GAN.g_loss, "return -bce", "return bce"),
+                 (layers.BatchNorm.forward, "if not self.training", "if False"),
+                 (layers.BatchNorm.forward, "if self.gamma.requires_grad", "if True"),
+                 (layers.BatchNorm.forward, "(count / (count - 1))", "1"),
+                 (layers.BatchNorm.forward, "running *= self.momentum", "running *= 1 - self.momentum"),
+                 (layers.Dropout.forward, "if not self.training or", "if False or"),
+                 (layers.Dropout.forward, "1 / (1 - self.threshold / 2**16)", "1")),
+    ]

@@ -1,0 +1,38 @@
+"""The suite must be able to fail: every planted fault is found by the same properties that hold for the true code."""
+
+import ast
+import inspect
+
+import pytest
+
+from .mutants import GENERIC, all_vjps, generic_mutants, textual_mutants
+from .report import REPORT
+from .tape import MODULES
+
+MUTANTS = [*generic_mutants(), *textual_mutants()]
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.name)
+def test_mutant_is_killed(mutant):
+    REPORT.muted += 1
+    killed = mutant.is_killed()
+    REPORT.muted -= 1
+    REPORT.mutant(mutant.op, killed)
+    assert killed, f"nothing noticed {mutant.name}"
+
+
+def test_every_op_of_the_package_has_properties_and_mutants():
+    written = {node.name for module in MODULES for node in ast.parse(inspect.getsource(module)).body
+               if isinstance(node, ast.FunctionDef)
+               and any(isinstance(call, ast.Call) and getattr(call.func, "id", "") == "from_op" for call in ast.walk(node))}
+    assert written == {op for op, _ in all_vjps()}
+    assert len(GENERIC) >= 3
+
+
+def test_without_a_fault_the_checks_pass():
+    checked = set()
+    for mutant in MUTANTS:
+        if mutant.op not in checked:
+            checked.add(mutant.op)
+            for check in mutant.checks:
+                check()

@@ -1,0 +1,140 @@
+"""Optimisers against their papers' formulas, one number at a time."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from numgan import SGD, Adam, InputError, Parameter, Tensor, log, optim
+
+from . import reference as ref
+
+ADAM = {"lr": st.sampled_from([1e-3, 0.1]), "beta1": st.sampled_from([0.0, 0.5, 0.9]),
+        "beta2": st.sampled_from([0.9, 0.999]), "eps": st.sampled_from([1e-8, 1e-3, 0.1])}
+
+
+def drawn_parameters(seed, steps):
+    """Two float64 parameters, one of them a single number, and gradients for them."""
+    rng = np.random.default_rng(seed)
+    parameters = [Parameter(rng.standard_normal(shape), name) for name, shape in (("a", (3, 2)), ("b", ()))]
+    return parameters, [[rng.standard_normal(p.shape) for p in parameters] for _ in range(steps)]
+
+
+def run(optimizer, gradients):
+    """One step per list of gradients."""
+    for step in gradients:
+        for p, g in zip(optimizer.parameters, step, strict=True):
+            p.grad = g
+        optimizer.step()
+
+
+def adam_equals_scalar_loop(seed, options, steps=7):
+    """Every element moves as Algorithm 1 says, whatever happens to the others."""
+    parameters, gradients = drawn_parameters(seed, steps)
+    before = [p.data.copy() for p in parameters]
+    run(Adam(parameters, **options), gradients)
+    for i, p in enumerate(parameters):
+        for index in np.ndindex(p.shape):
+            expected = ref.adam(before[i][index], [step[i][index] for step in gradients], **options)
+            assert abs(p.data[index] - expected) <= 1e-12, f"{p.data[index]} against {expected}"
+
+
+def sgd_equals_scalar_loop(seed, lr, momentum, steps=5):
+    """v ← μ v + g, θ ← θ - lr v."""
+    parameters, gradients = drawn_parameters(seed, steps)
+    expected = [p.data.copy() for p in parameters]
+    velocity = [0.0] * len(parameters)
+    run(SGD(parameters, lr, momentum=momentum), gradients)
+    for step in gradients:
+        for i, g in enumerate(step):
+            velocity[i] = momentum * velocity[i] + g
+            expected[i] = expected[i] - lr * velocity[i]
+    for p, e in zip(parameters, expected, strict=True):
+        np.testing.assert_allclose(p.data, e, rtol=1e-12)
+
+
+@given(st.integers(0, 2**32 - 1), st.fixed_dictionaries(ADAM))
+def test_adam_equals_scalar_loop(seed, options):
+    adam_equals_scalar_loop(seed, options)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.01, 1.0]), st.sampled_from([0.0, 0.5, 0.9]))
+def test_sgd_equals_scalar_loop(seed, lr, momentum):
+    sgd_equals_scalar_loop(seed, lr, momentum)
+
+
+@pytest.mark.parametrize("make", [Adam, lambda p: SGD(p, 0.1, momentum=0.9)], ids=["Adam", "SGD"])
+def test_blocks_do_not_show(make, monkeypatch):
+    rng = np.random.default_rng(0)
+    start, gradients = rng.standard_normal(100), rng.standard_normal((3, 1, 100))
+    results = []
+    for block in (7, 10**6):
+        monkeypatch.setattr(optim, "BLOCK", block)
+        p = Parameter(start.copy())
+        run(make([p]), gradients)
+        results.append(p.data)
+    assert np.array_equal(*results)
+    assert not np.array_equal(results[0], start)
+
+
+@pytest.mark.parametrize("make", [Adam, SGD], ids=["Adam", "SGD"])
+@pytest.mark.parametrize("layout", [lambda x: x.T, lambda x: x[:, ::-1]], ids=["transposed", "reversed"])
+def test_parameters_of_any_layout_move(make, layout):
+    p = Parameter(layout(np.arange(6.0).reshape(2, 3)))
+    before = p.data.copy()
+    run(make([p], 0.1), [[np.ones(p.shape)]])
+    assert (p.data < before).all()
+
+
+def test_minimize_reaches_the_minimum_of_a_bowl():
+    p = Parameter(np.array([3.0, -2.0]))
+    optimizer = Adam([p], 0.1)
+    for _ in range(300):
+        optimizer.minimize(((p - np.array([1.0, 0.5])) ** 2).sum())
+    np.testing.assert_allclose(p.data, [1.0, 0.5], atol=1e-2)
+
+
+def test_minimize_forgets_old_gradients():
+    p = Parameter(np.array(1.0))
+    optimizer = SGD([p], 0.0)
+    for _ in range(2):
+        optimizer.minimize(p * 3.0)
+        assert p.grad == 3.0
+
+
+def test_float32_parameters_stay_float32():
+    p = Parameter(np.ones(3, np.float32))
+    optimizer = Adam([p])
+    optimizer.minimize((p * p).sum())
+    assert {p.data.dtype, p.grad.dtype, *(m.dtype for m in optimizer.state().values())} == {
+        np.dtype("float32"), np.dtype("int64")}
+
+
+def test_missing_gradient_is_named_and_nothing_moves():
+    a, b = Parameter(np.ones(2), "a"), Parameter(np.ones(2), "b.w")
+    with pytest.raises(InputError, match=r"b\.w"):
+        Adam([a, b]).minimize(a.sum())
+    assert (a.data == 1).all()
+
+
+def test_loss_that_is_not_finite_is_traced_and_nothing_moves():
+    p = Parameter(np.array([1.0, -1.0]), "w")
+    with pytest.raises(FloatingPointError, match="log of shape"), np.errstate(invalid="ignore"):
+        Adam([p]).minimize((log(p) * 2.0).sum())
+    assert (p.data == [1, -1]).all()
+    assert p.grad is None
+
+
+@pytest.mark.parametrize(("make", "name"), [
+    (lambda p: Adam(p, -1.0), "lr"), (lambda p: Adam(p, beta1=1.0), "beta1"), (lambda p: Adam(p, beta2=-0.1), "beta2"),
+    (lambda p: Adam(p, eps=-1e-8), "eps"), (lambda p: SGD(p, float("nan")), "lr"), (lambda p: SGD(p, momentum=1), "momentum"),
+    (lambda p: Adam([]), "parameter")])
+def test_options_out_of_range(make, name):
+    with pytest.raises(InputError, match=name):
+        make([Parameter(np.ones(1))])
+
+
+def test_constant_inputs_are_no_parameters():
+    p = Parameter(np.ones(1))
+    Adam([p]).minimize((p * Tensor(np.ones(1))).sum())
+    assert p.data[0] < 1
