@@ -70,8 +70,8 @@ def resumed_run(options):
         raise InputError(f"{path}: not from a run of this script: it does not tell {', '.join(sorted(missing))}")
     for name in options.keys() - {"steps", "every", "data_dir"}:
         if options[name] != about.get(name):
-            flag = "--" + name.replace("_", "-")
-            raise InputError(f"{flag} {options[name]}: the run in {path} has {about.get(name, 'the default')}, and goes on with it")
+            flag, own = "--" + name.replace("_", "-"), about.get(name, "the default")
+            raise InputError(f"{flag} {options[name]}: the run in {path} has {own}, and goes on with it")
     about |= options
     if out.resolve() != path.parent.resolve() and (out / "checkpoint.npz").exists():
         raise InputError(f"{out} holds another run: choose another --out")

@@ -26,10 +26,10 @@ from .layers import (
     normal,
 )
 from .losses import bce, bce_with_logits, l1, l2, softmax_cross_entropy
+from .norm import batch_norm
 from .ops import (
     abs,
     add,
-    batch_norm,
     broadcast_to,
     concatenate,
     div,

@@ -113,8 +113,7 @@ def correlate_adjoint_x(g, w, size, strides, padding):
 
 def scatter_product(g, w, size, strides, padding):
     """A GEMM that gives every output pixel's share in each of its patch's pixels, then col2im, which adds them up."""
-    kh, kw, c, f = w.shape
-    return col2im(rows_times(g, w.reshape(-1, f).T), size, (kh, kw), strides, padding)
+    return col2im(rows_times(g, w.reshape(-1, w.shape[3]).T), size, w.shape[:2], strides, padding)
 
 
 def rows_times(x, matrix):
@@ -154,7 +153,7 @@ def conv2d(x, w, *, strides=1, padding="same"):
 def conv2d_transpose(x, w, *, strides=2, padding="same"):
     """The transpose of conv2d as a linear map, shapes (N, H, W, F), (kh, kw, C, F) -> (N, H', W', C).
 
-    H' = H·S for "same", H·S + max(kh - S, 0) for "valid". Zeiler et al. 2010; Dumoulin & Visin 2016, chapter 4.
+    H' = H·S for "same", else (H - 1)·S + max(kh, S) - top - bottom. Zeiler et al. 2010; Dumoulin & Visin 2016, chapter 4.
     With y = correlate_adjoint_x(x, w):  dL = <g, y> = <w * g, x> is linear in x, too, so dL/dx = correlate(g, w), and
     dL/dw = correlate_adjoint_w(g, x): the image is now g, the incoming gradient is x.
     """
@@ -162,8 +161,11 @@ def conv2d_transpose(x, w, *, strides=2, padding="same"):
     if x.ndim != 4 or w.ndim != 4 or x.shape[3] != w.shape[3]:
         raise InputError(f"conv2d_transpose: expected shapes (N, H, W, F) and (kh, kw, C, F), got {x.shape} and {w.shape}")
     X, W, kernel, strides = x.data, w.data, w.shape[:2], pair(strides)
-    grown = [k - s if k > s and padding != "same" else 0 for k, s in zip(kernel, strides, strict=True)]
-    size = tuple(n * s + extra for n, s, extra in zip(x.shape[1:3], strides, grown, strict=True))
+    size = tuple(n * s for n, s in zip(x.shape[1:3], strides, strict=True))
+    if padding != "same":
+        full = tuple((n - 1) * s + max(k, s) for n, s, k in zip(x.shape[1:3], strides, kernel, strict=True))
+        padding = resolve_padding(padding, full, kernel, strides)
+        size = tuple(n - sum(p) for n, p in zip(full, padding, strict=True))
     padding = resolve_padding(padding, size, kernel, strides)
     return from_op(correlate_adjoint_x(X, W, size, strides, padding),
                    (x, lambda g: correlate(g, W, strides, padding)),

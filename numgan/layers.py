@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from . import conv, ops
+from . import conv, norm, ops
 from .errors import InputError
 from .tensor import Parameter, as_tensor, no_grad
 
@@ -44,7 +44,7 @@ class Layer:
     """A function with parameters: `build` makes them, `forward` calls ops.
 
     Parameters, buffers (plain arrays that belong to the state but are not trained, as batch statistics) and inner layers
-    are found by walking the attributes in the order of their definition, into lists as well.
+    are found by walking the attributes in the order of their definition.
     """
 
     training = True
@@ -59,17 +59,17 @@ class Layer:
     def __call__(self, x):
         return self.forward(as_tensor(x))
 
+    def members(self):
+        """Name -> attribute: where parameters, buffers and inner layers are looked for."""
+        return vars(self)
+
     def walk(self, path=""):
         """(name, Parameter, buffer or Layer) for everything inside this layer; a name is a path as "2_Conv2D.w"."""
-        for attribute, value in vars(self).items():
-            inside = {attribute: value}
-            if isinstance(value, list):
-                inside = {f"{i}_{type(item).__name__}": item for i, item in enumerate(value)}
-            for name, item in inside.items():
-                if isinstance(item, (Parameter, np.ndarray, Layer)):
-                    yield path + name, item
-                if isinstance(item, Layer):
-                    yield from item.walk(f"{path}{name}.")
+        for name, item in self.members().items():
+            if isinstance(item, (Parameter, np.ndarray, Layer)):
+                yield path + name, item
+            if isinstance(item, Layer):
+                yield from item.walk(f"{path}{name}.")
 
     def parameters(self):
         """All that is trained, as a list of Parameters."""
@@ -143,7 +143,6 @@ class Linear(Layer):
             self.b = Parameter(np.zeros(self.outputs, dtype))
 
     def forward(self, x):
-        """product(x, w) + b."""
         y = self.product(x)
         return y + self.b if self.use_bias else y
 
@@ -155,13 +154,11 @@ class Dense(Linear):
         super().__init__(units, use_bias, init)
 
     def weight_shape(self, shape):
-        """(d, units)."""
         if len(shape) != 1:
             raise InputError(f"expected vectors (d,), got {shape}; put a Flatten() before it")
         return (*shape, self.outputs)
 
     def product(self, x):
-        """(N, d) -> (N, units)."""
         return x @ self.w
 
 
@@ -177,13 +174,11 @@ class Conv2D(Linear):
         self.kernel, self.strides, self.padding = conv.pair(kernel_size), conv.pair(strides), padding
 
     def weight_shape(self, shape):
-        """(kh, kw, C, filters)."""
         if len(shape) != 3:
             raise InputError(f"expected images (H, W, C), got {shape}; put a Reshape(H, W, C) before it")
         return (*self.kernel, shape[-1], self.outputs)
 
     def product(self, x):
-        """(N, H, W, C) -> (N, H', W', filters)."""
         return conv.conv2d(x, self.w, strides=self.strides, padding=self.padding)
 
 
@@ -199,7 +194,6 @@ class Conv2DTranspose(Conv2D):
         return (kh, kw, filters, c)
 
     def product(self, x):
-        """(N, H, W, C) -> (N, H', W', filters)."""
         return conv.conv2d_transpose(x, self.w, strides=self.strides, padding=self.padding)
 
 
@@ -210,7 +204,6 @@ class ResizeConv2D(Conv2D):
         super().__init__(filters, kernel_size, use_bias=use_bias, init=init)
 
     def product(self, x):
-        """(N, H, W, C) -> (N, 2H, 2W, filters)."""
         return conv.resize_conv2d(x, self.w)
 
 
@@ -236,14 +229,13 @@ class BatchNorm(Layer):
         self.mean, self.variance = np.zeros(shape[-1], dtype), np.ones(shape[-1], dtype)
 
     def forward(self, x):
-        """Same shape."""
         if not self.training:
             scale = self.gamma / np.sqrt(self.variance + self.variance.dtype.type(self.eps))
             return x * scale + (self.beta - self.mean * scale)
         count = x.size // x.shape[-1]
         if count < 2:
             raise InputError(f"BatchNorm: expected at least 2 values per channel in training, got input {x.shape}")
-        y, mean, variance = ops.batch_norm(x, self.gamma, self.beta, self.eps)
+        y, mean, variance = norm.batch_norm(x, self.gamma, self.beta, self.eps)
         if self.gamma.requires_grad:  # not when frozen
             for running, batch in (self.mean, mean), (self.variance, variance * (count / (count - 1))):
                 running *= self.momentum
@@ -263,11 +255,9 @@ class Dropout(Layer):
         self.threshold = round(rate * 2**16)
 
     def build(self, shape, rng, dtype):
-        """Keeps the generator that draws the masks."""
         self.rng = rng
 
     def forward(self, x):
-        """Same shape."""
         if not self.training or self.threshold == 0:
             return x
         kept = np.frombuffer(self.rng.bytes(2 * x.size), np.uint16).reshape(x.shape) >= self.threshold
@@ -285,12 +275,10 @@ class Reshape(Layer):
         self.shape = shape
 
     def build(self, shape, rng, dtype):
-        """Checks the number of elements."""
         if math.prod(shape) != math.prod(self.shape):
             raise InputError(f"expected {math.prod(self.shape)} elements for {self.shape}, got {math.prod(shape)}: {shape}")
 
     def forward(self, x):
-        """(N, ...) -> (N, *shape)."""
         return x.reshape(len(x), *self.shape)
 
 
@@ -298,7 +286,6 @@ class Flatten(Layer):
     """(a, b, ...) -> (a·b·...,)."""
 
     def forward(self, x):
-        """(N, ...) -> (N, d)."""
         return x.reshape(len(x), math.prod(x.shape[1:]))
 
 
@@ -310,7 +297,6 @@ class UpSampling2D(Layer):
         self.factor = factor
 
     def forward(self, x):
-        """(N, H, W, C) -> (N, factor·H, factor·W, C)."""
         return conv.upsample(x, self.factor)
 
 
@@ -323,32 +309,25 @@ class LeakyReLU(Layer):
         self.slope = slope
 
     def forward(self, x):
-        """Same shape."""
         return ops.leaky_relu(x, self.slope)
 
 
 class ReLU(Layer):
     """max(x, 0)."""
 
-    def forward(self, x):
-        """Same shape."""
-        return ops.relu(x)
+    forward = staticmethod(ops.relu)
 
 
 class Tanh(Layer):
     """tanh x, in [-1, 1]."""
 
-    def forward(self, x):
-        """Same shape."""
-        return ops.tanh(x)
+    forward = staticmethod(ops.tanh)
 
 
 class Sigmoid(Layer):
     """1 / (1 + e⁻ˣ), in [0, 1]."""
 
-    def forward(self, x):
-        """Same shape."""
-        return ops.sigmoid(x)
+    forward = staticmethod(ops.sigmoid)
 
 
 # ---- a stack of layers
@@ -362,10 +341,10 @@ class Sequential(Layer):
     """
 
     def __init__(self, *layers, input_shape=None, rng=None, dtype=np.float32):
-        self.stack = list(layers)
+        self.stack = layers
         for i, layer in enumerate(layers):
-            if not isinstance(layer, Layer):
-                raise InputError(f"Sequential: layer {i}: expected a Layer such as Dense(10), got {layer!r}")
+            if not isinstance(layer, Layer) or any(layer is other for other in layers[:i]):
+                raise InputError(f"Sequential: layer {i}: expected a new Layer such as Dense(10), got {layer!r}")
         if input_shape is not None:
             if not isinstance(rng, np.random.Generator):
                 raise InputError(f"Sequential: expected rng=numpy.random.default_rng(seed), got {rng!r}")
@@ -373,6 +352,9 @@ class Sequential(Layer):
             for name, item in self.walk():
                 if isinstance(item, Parameter):
                     item.name = name
+
+    def members(self):
+        return {f"{i}_{type(layer).__name__}": layer for i, layer in enumerate(self.stack)}
 
     def build(self, shape, rng, dtype):
         """Builds layer after layer; an empty batch, sent through each, tells the shape that the next one gets."""
@@ -389,7 +371,6 @@ class Sequential(Layer):
             self.output_shapes.append(shape)
 
     def forward(self, x):
-        """(N, *input_shape) -> (N, *the last layer's output shape)."""
         if x.shape[1:] != self.input_shape:
             raise InputError(f"Sequential: expected input (N, {', '.join(map(str, self.input_shape))}), got {x.shape}")
         for layer in self.stack:

@@ -90,7 +90,7 @@ class Tensor:
         while nodes:  # youngest first: all contributions to a node's gradient come from younger nodes
             node = nodes.pop()
             for parent, vjp in node.parents:  # the chain rule
-                _add_gradient(parent, np.asarray(vjp(node.grad)), node.op, node.grad)
+                _add_gradient(parent, _like(vjp(node.grad), parent), node.op, node.grad)
             if node.parents:
                 node.parents = node.grad = None
 
@@ -141,13 +141,18 @@ def _add_gradient(tensor, g, op, upstream):
     tensor.grad = g
 
 
+def _like(value, tensor):
+    """value as an array; a single number takes the tensor's dtype, since NumPy 1 computes those in float64."""
+    return np.asarray(value) if np.ndim(value) else np.asarray(value, tensor.dtype)
+
+
 def from_op(value, *inputs):
     """The result of an op: its value, and one pair (tensor, vjp) per input.
 
     An input that needs no gradient is dropped here, with its vjp and the arrays that held: constants, frozen
     parameters, detached values and no_grad are all this one filter, and no op has to think of them.
     """
-    y = Tensor(value)
+    y = Tensor(_like(value, inputs[0][0]))
     if any(tensor.dtype != y.dtype for tensor, _ in inputs):
         raise TypeError(f"an op on {[str(tensor.dtype) for tensor, _ in inputs]} made {y.dtype}: ops must keep the dtype")
     if _recording:

@@ -158,8 +158,8 @@ def step_equals_complex_step(name, settings, losses):
 
 def compare_parameters(label, net, loss, values):
     """<p.grad, direction> for each parameter against the complex step; biases before batch norm have gradient zero."""
-    before_norm = {f"{i}_{type(layer).__name__}.b" for i, (layer, following) in enumerate(zip(net.stack, net.stack[1:], strict=False))
-                   if isinstance(following, layers.BatchNorm)}
+    before_norm = {f"{i - 1}_{type(net.stack[i - 1]).__name__}.b" for i, layer in enumerate(net.stack)
+                   if isinstance(layer, layers.BatchNorm)}
     largest = max(np.abs(p.grad).max() for p in net.parameters())
     for p in net.parameters():
         if p.name in before_norm:
@@ -167,15 +167,10 @@ def compare_parameters(label, net, loss, values):
             continue
         assert np.abs(p.grad).max() > 1e-9, f"{label} {p.name}: the gradient vanishes"
         direction = np.random.default_rng(p.size).standard_normal(p.shape)
-        expected = np.imag(loss(values | {p.name: p_value(values, p) + 1j * ref.H * direction})) / ref.H
+        expected = np.imag(loss(values | {p.name: values[p.name] + 1j * ref.H * direction})) / ref.H
         error = abs((p.grad * direction).sum() - expected) / max(abs(expected), 1e-3 * np.abs(p.grad).max())
         REPORT.error(label, error, WHOLE, p.name)
         assert error <= WHOLE, f"{label} {p.name}: relative error {error:.1e}"
-
-
-def p_value(values, p):
-    """The parameter as it was when the loss was computed."""
-    return values[p.name]
 
 
 def players_keep_out_of_each_others_networks(name, settings, losses):
@@ -275,5 +270,5 @@ def step_stays_float32(name, settings, losses):
 
 EACH = [players_keep_out_of_each_others_networks, only_wanted_vjps_exist, statistics_move_once_per_step_and_never_in_eval,
         dropout_belongs_to_training, step_stays_float32, step_equals_complex_step]
-INSTANCES = [(holds, name, settings, losses) for holds in EACH for name, variants in GAMES.items() for settings, losses in variants]
+INSTANCES = [(holds, name, *variant) for holds in EACH for name, variants in GAMES.items() for variant in variants]
 PROPERTIES = [functools.partial(*instance) for instance in INSTANCES]

@@ -14,7 +14,7 @@ import numpy as np
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from numgan import conv, layers, losses, ops, optim, tensor
+from numgan import conv, layers, losses, norm, ops, optim, tensor
 from numgan.games import gan
 
 from . import game_properties, graph_properties, properties, test_optim
@@ -96,8 +96,10 @@ def vjp_mutant(op, index, change):
     """The context in which vjp number `index` of `op` is change(vjp, g)."""
     def make(from_op):
         def broken(value, *inputs):
-            inputs = [(parent, functools.wraps(vjp)(functools.partial(change, vjp)) if (name_of(vjp), i) == (op, index) else vjp)
-                      for i, (parent, vjp) in enumerate(inputs)]
+            inputs = list(inputs)
+            if len(inputs) > index and name_of(inputs[index][1]) == op:
+                parent, vjp = inputs[index]
+                inputs[index] = parent, functools.wraps(vjp)(functools.partial(change, vjp))
             return from_op(value, *inputs)
         return broken
     return lambda: from_op_replaced(make)
@@ -159,16 +161,16 @@ def textual_mutants():
     convolution = [check for name in ("conv2d", "conv2d_transpose", "resize_conv2d") for check in op_checks(name)]
     return [
         *textual("batch_norm", op_checks("batch_norm"),
-                 (ops.batch_norm, "dx = xhat * (column_dot(g, xhat) / -M)", "dx = xhat * 0"),
-                 (ops.batch_norm, "/ -M", "/ M"),
-                 (ops.batch_norm, "/ -M", "/ -(M - 1)"),
-                 (ops.batch_norm, "dx -= g.mean(0)", "pass"),
-                 (ops.batch_norm, "dx *= scale * inverse", "dx *= inverse"),
-                 (ops.batch_norm, "dx *= scale * inverse", "dx *= scale"),
-                 (ops.batch_norm, "dx *= scale * inverse", "dx *= scale / np.sqrt(variance)"),
-                 (ops.batch_norm, "variance = column_dot(xhat, xhat) / M", "variance = column_dot(xhat, xhat) / (M - 1)"),
-                 (ops.batch_norm, "column_dot(g.reshape(X.shape), xhat)", "column_dot(g.reshape(X.shape), X)"),
-                 (ops.batch_norm, "g.reshape(X.shape).sum(0)", "g.reshape(X.shape).mean(0)")),
+                 (norm.batch_norm, "dx = xhat * (column_dot(g, xhat) / -M)", "dx = xhat * 0"),
+                 (norm.batch_norm, "/ -M", "/ M"),
+                 (norm.batch_norm, "/ -M", "/ -(M - 1)"),
+                 (norm.batch_norm, "dx -= g.mean(0)", "pass"),
+                 (norm.batch_norm, "dx *= scale * inverse", "dx *= inverse"),
+                 (norm.batch_norm, "dx *= scale * inverse", "dx *= scale"),
+                 (norm.batch_norm, "dx *= scale * inverse", "dx *= scale / np.sqrt(variance)"),
+                 (norm.batch_norm, "variance = column_dot(xhat, xhat) / M", "variance = column_dot(xhat, xhat) / (M - 1)"),
+                 (norm.batch_norm, "column_dot(g.reshape(X.shape), xhat)", "column_dot(g.reshape(X.shape), X)"),
+                 (norm.batch_norm, "g.reshape(X.shape).sum(0)", "g.reshape(X.shape).mean(0)")),
         *textual("conv2d", convolution,
                  (conv.resolve_padding, "(p // 2, p - p // 2)", "(p - p // 2, p // 2)"),
                  (conv.im2col, "0, 1, 2, 4, 5, 3", "0, 1, 2, 5, 4, 3"),

@@ -147,8 +147,9 @@ def conv2d_transpose(x, w, strides=2, padding="same"):
     """Every input pixel adds its multiple of the kernel to the output."""
     strides = (strides, strides) if np.ndim(strides) == 0 else strides
     (n, h, width, f), (kh, kw, c, _) = x.shape, w.shape
-    size = [m * s + (max(k - s, 0) if padding == "valid" else 0)
-            for m, s, k in zip((h, width), strides, (kh, kw), strict=True)]
+    around = ((0, 0), (0, 0)) if padding in ("same", "valid") else padding
+    size = [m * s if padding == "same" else (m - 1) * s + max(k, s) - sum(p)
+            for m, s, k, p in zip((h, width), strides, (kh, kw), around, strict=True)]
     y = np.zeros((n, *size, c), np.result_type(x, w))
     (top, _), (left, _) = padding_of(y, w, strides, padding)
     for i, j, a, b in itertools.product(range(h), range(width), range(kh), range(kw)):

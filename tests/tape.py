@@ -2,9 +2,9 @@
 
 from contextlib import contextmanager
 
-from numgan import conv, losses, ops, tensor
+from numgan import conv, losses, norm, ops, tensor
 
-MODULES = (ops, conv, losses)  # all that define ops
+MODULES = (ops, conv, norm, losses)  # all that define ops
 
 
 def name_of(vjp):

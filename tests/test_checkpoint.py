@@ -33,7 +33,8 @@ def refused(path, *mentions):
 def same(saved, loaded):
     """Whether two pairs (about, arrays) are equal, arrays bit for bit; `loaded` may tell more about itself."""
     (about, arrays), (about_too, arrays_too) = saved, loaded
-    bits, bits_too = ({name: (a.dtype, a.shape, a.tobytes()) for name, a in d.items()} for d in (arrays, arrays_too))
+    bits, bits_too = ({name: (a.dtype, a.shape, a.tobytes()) for name, a in each.items()}
+                      for each in (arrays, arrays_too))
     return about == {key: about_too.get(key) for key in about} and bits == bits_too
 
 
@@ -55,7 +56,8 @@ def npy(array, **options):
 
 def npy_with_header(header, payload=b"", version=1):
     """The bytes of an .npy file with this header, whatever it says."""
-    return b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H" if version == 1 else "<I", len(header)) + header + payload
+    length = struct.pack("<H" if version == 1 else "<I", len(header))
+    return b"\x93NUMPY" + bytes([version, 0]) + length + header + payload
 
 
 def members(path, arrays):
@@ -125,7 +127,8 @@ def test_what_is_saved_is_loaded_bit_for_bit_in_any_layout_and_under_any_name(pa
 
 
 def test_names_with_dots_and_suffixes_stay_as_they_are(path):
-    arrays = {name: np.array([i]) for i, name in enumerate(["a.b.c", "w.npy", "about", "about.json", "0_Dense.w.moment1"])}
+    names = ["a.b.c", "w.npy", "about", "about.json", "0_Dense.w.moment1"]
+    arrays = {name: np.array([i]) for i, name in enumerate(names)}
     checkpoint.save(path, {}, arrays)
     assert same(({}, arrays), checkpoint.load(path))
 
@@ -217,7 +220,8 @@ def npz(**arrays):
 
 FOREIGN = {
     "empty": b"", "text": b"step,d_loss,g_loss\n1,0.7,0.7\n" * 20, "picture": b"\x89PNG\r\n\x1a\n" + bytes(200),
-    "array": npy(np.zeros(3)), "npz": npz(w=np.zeros(3)), "empty zip": zipped({}), "zip": zipped({"readme.txt": "hello"}),
+    "array": npy(np.zeros(3)), "npz": npz(w=np.zeros(3)),
+    "empty zip": zipped({}), "zip": zipped({"readme.txt": "hello"}),
 }
 
 
@@ -295,7 +299,7 @@ MEMBERS = {
 @pytest.mark.filterwarnings("ignore")  # NumPy may comment on headers
 def test_a_member_that_is_not_a_plain_array_is_refused(path, changed, kind):
     changed("w.npy", MEMBERS[kind])
-    with refused(path, "w"):
+    with refused(path):
         checkpoint.load(path)
 
 
@@ -343,15 +347,20 @@ def test_arrays_in_fortran_order_are_refused_or_read_as_they_are(path, changed):
     assert_refused_or_same(path, (ABOUT, {"w": array}))
 
 
+def loaded_or_refused(path):
+    """What is in the checkpoint, or None if load raises InputError in one line that names it."""
+    try:
+        return checkpoint.load(path)
+    except InputError as error:
+        message = str(error)
+    assert str(path) in message
+    assert "\n" not in message
+
+
 def assert_refused_or_same(path, saved):
     """`path` cannot be loaded, with an InputError in one line that names it, or it gives what was saved."""
-    try:
-        loaded = checkpoint.load(path)
-    except InputError as error:
-        assert str(path) in str(error)
-        assert "\n" not in str(error)
-    else:
-        assert same(saved, loaded)
+    loaded = loaded_or_refused(path)
+    assert loaded is None or same(saved, loaded)
 
 
 # --- Damage
@@ -371,8 +380,9 @@ def test_a_byte_changed_anywhere_is_refused_or_harmless(path, valid, mask):
         assert_refused_or_same(path, (ABOUT, ARRAYS))
 
 
-@given(edits=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255), st.sampled_from(["set", "insert", "delete"])),
-                      min_size=1, max_size=4))
+@given(edits=st.lists(
+    st.tuples(st.integers(0, 10**6), st.integers(0, 255), st.sampled_from(["set", "insert", "delete"])),
+    min_size=1, max_size=4))
 def test_a_mutated_checkpoint_is_refused_or_loaded_as_it_was(path, valid, edits):
     raw = bytearray(valid)
     for position, byte, kind in edits:
@@ -407,15 +417,10 @@ def test_pieces_of_a_checkpoint_in_any_order_are_refused_or_loaded_as_they_were(
 
 @given(position=st.integers(0, 80), text=st.binary(max_size=3), about=st.binary(max_size=20))
 @pytest.mark.filterwarnings("ignore")  # NumPy may comment on headers
-def test_any_header_and_any_about_in_a_sound_zip_file_give_arrays_or_an_input_error(path, changed, position, text, about):
+def test_any_header_and_any_about_in_a_sound_zip_file_load_or_are_refused(path, changed, position, text, about):
     array = bytearray(npy_with_header(HEADER, bytes(24)))
     array[position:position + len(text)] = text
     for name, content in {"w.npy": bytes(array), "about.json": about}.items():
         changed(name, content)
-        try:
-            arrays = checkpoint.load(path)[1]
-        except InputError as error:
-            assert str(path) in str(error)
-            assert "\n" not in str(error)
-        else:
-            assert arrays["w"].nbytes == 24
+        loaded = loaded_or_refused(path)
+        assert loaded is None or loaded[1]["w"].nbytes == 24

@@ -458,9 +458,10 @@ def played():
     for name, array in named_arrays(game).items():
         assert array.shape == TORCH_DCGAN["start"][name].shape
         array[...] = TORCH_DCGAN["start"][name]
+    codes = iter(TORCH_DCGAN["rounds"]["codes"])  # one for each round: G's step takes D's z, or the next round lacks its
+    game.latent = lambda n, rng=None: next(codes)
     metrics, states, gradients = [], [], None
-    for images, codes in zip(TORCH_DCGAN["rounds"]["images"], TORCH_DCGAN["rounds"]["codes"], strict=True):
-        game.latent = lambda n, rng=None, z=codes: z
+    for images in TORCH_DCGAN["rounds"]["images"]:
         metrics.append(game.step(images))
         states.append({name: array.copy() for name, array in named_arrays(game).items()})
         if gradients is None:

@@ -2,7 +2,6 @@
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from .cases import CASES
 from .properties import PROPERTIES, dot_product_identity
