@@ -56,7 +56,7 @@ def new_run(options):
     images, _ = data.load(about["data"], about["data_dir"])
     game_seed, data_seed = np.random.SeedSequence(about["seed"]).spawn(2)
     game = new_game(about, np.random.default_rng(game_seed))
-    about["batch"] = about["batch"] or game.batch
+    about["batch"] = game.batch if about["batch"] is None else about["batch"]
     batches = Batches(images, about["batch"] * game.d_steps, np.random.default_rng(data_seed))
     return Run(game, batches, out, about)
 
@@ -97,5 +97,5 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except (InputError, FloatingPointError, OSError) as error:
+    except (InputError, FloatingPointError, MemoryError, OSError) as error:
         sys.exit(f"{os.path.basename(sys.argv[0])}: error: {error}")

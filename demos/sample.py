@@ -36,5 +36,5 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except (InputError, OSError) as error:
+    except (InputError, MemoryError, OSError) as error:
         sys.exit(f"{os.path.basename(sys.argv[0])}: error: {error}")

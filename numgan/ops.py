@@ -4,7 +4,7 @@ Each function computes its value y and returns it with one vjp per input. A vjp 
 the docstrings derive it from dL = <g, dy>, where <a, b> is the sum of all products of corresponding elements:
 write dy in terms of dx, move everything else to the left side, and what dx is multiplied with is dL/dx.
 
-The closures hold arrays, never tensors: those may be updated before the closure runs. Read conv.py next.
+The closures hold arrays, never tensors: so graphs have no cycles, and die with the last reference. Read conv.py next.
 """
 
 import numpy as np
@@ -77,7 +77,7 @@ def neg(x):
 def power(x, p):
     """y = xᵖ, p a plain number.   dy = p xᵖ⁻¹ dx. Raises InputError if p is not a number."""
     x = as_tensor(x)
-    if not isinstance(p, (int, float)):
+    if not isinstance(p, (int, float, np.number)):
         raise InputError(f"power: expected a plain number as exponent, got {type(p).__name__}")
     X, p = x.data, x.dtype.type(p)
     return from_op(X**p, (x, lambda g: g * p * X ** (p - 1) if p else np.zeros_like(X)))
@@ -210,9 +210,11 @@ def getitem(x, index):
 def concatenate(tensors, axis=0):
     """Tensors one after another along an axis; each gets back its slice of g."""
     tensors = [as_tensor(t) for t in tensors]
-    stops = np.cumsum([t.shape[axis] for t in tensors])
-    pieces = [lambda g, i=i: np.split(g, stops[:-1], axis)[i] for i in range(len(tensors))]
-    return from_op(np.concatenate([t.data for t in tensors], axis), *zip(tensors, pieces, strict=True))
+    y = np.concatenate([t.data for t in tensors], axis)
+    before = (slice(None),) * (axis % y.ndim)
+    lengths = [t.shape[axis] for t in tensors]
+    pieces = [(*before, slice(stop - n, stop)) for n, stop in zip(lengths, np.cumsum(lengths), strict=True)]
+    return from_op(y, *((t, lambda g, piece=piece: g[piece]) for t, piece in zip(tensors, pieces, strict=True)))
 
 
 def pad(x, widths):

@@ -46,6 +46,7 @@ class Optimizer:
             arrays = [a.reshape(-1) for a in (p.data, p.grad, *state)]
             for i in range(0, p.size, BLOCK):
                 self.update(*(a[i:i + BLOCK] for a in arrays))
+            p.moved()
 
     def state(self):
         """Name -> array (no copy): the step number and every parameter's moments."""

@@ -107,6 +107,9 @@ class Tensor:
                     "backward: this graph has been used already. backward() releases a graph as it walks through it, "
                     "to free its memory; compute the forward pass again, or add the losses and call backward() once")
             for parent, _ in node.parents:
+                if parent.age > node.age:
+                    raise InputError(f"backward: {node.op} was computed before an optimiser moved {parent.name}, and its "
+                                     "derivative belongs to the old value; compute the forward pass again")
                 if id(parent) not in seen:
                     seen[id(parent)] = parent
                     stack.append(parent)
@@ -129,13 +132,17 @@ class Parameter(Tensor):
         super().__init__(data, requires_grad=True)
         self.name = name
 
+    def moved(self):
+        """To be called when `data` has changed: what was computed from the old value is then known to be stale."""
+        self.age = next(_births)
+
 
 def _add_gradient(tensor, g, op, upstream):
     """tensor.grad += g, out of place: `g` may be the very array that another tensor got (`add` gives it to both)."""
     if g.shape != tensor.shape or g.dtype != tensor.dtype:
         raise TypeError(f"{op}: gradient is {g.dtype} {g.shape}, its tensor is {tensor.dtype} {tensor.shape}")
     if tensor.grad is not None:
-        g = tensor.grad + g
+        g = np.asarray(tensor.grad + g)
     elif tensor.parents == () and np.may_share_memory(g, upstream):
         g = g.copy()  # a leaf's gradient belongs to the user: no other one may change with it
     tensor.grad = g

@@ -1,6 +1,7 @@
 """What `numgan.checkpoint` promises: what is saved comes back bit by bit; what is not whole is refused in one line."""
 
 import io
+import json
 import os
 import struct
 import time
@@ -82,7 +83,7 @@ def valid(path):
 
 @pytest.fixture(scope="module")
 def changed(path):
-    """A function that writes a checkpoint, whole but for one member of its zip file: about.json, or the array in w.npy."""
+    """A function that writes a checkpoint, whole but for one member of its zip file: about.json, or an array, w.npy."""
     whole = members(path, {"w": np.zeros((2, 3), np.float32)})
 
     def write(name, content):
@@ -267,6 +268,15 @@ def little_memory():
 def test_an_about_that_is_not_this_format_s_is_refused(path, changed, about):
     changed("about.json", about)
     with refused(path, checkpoint.FORMAT):
+        checkpoint.load(path)
+
+
+def test_another_version_s_checkpoint_is_refused(path):
+    whole = members(path, ARRAYS)
+    about = json.loads(whole["about.json"])
+    assert about["format"] == checkpoint.FORMAT
+    path.write_bytes(zipped(whole | {"about.json": json.dumps(about | {"format": "numgan checkpoint 99"})}))
+    with refused(path, checkpoint.FORMAT, "numgan checkpoint 99"):
         checkpoint.load(path)
 
 

@@ -138,3 +138,12 @@ def test_constant_inputs_are_no_parameters():
     p = Parameter(np.ones(1))
     Adam([p]).minimize((p * Tensor(np.ones(1))).sum())
     assert p.data[0] < 1
+
+
+def test_a_graph_from_before_the_step_is_refused():
+    w, x = Parameter(np.ones((2, 1)), "w"), Tensor(np.ones((1, 2)), requires_grad=True)
+    early = (x @ w).sum()
+    SGD([w], 0.5).minimize((w * w).sum())
+    with pytest.raises(InputError, match="matmul was computed before an optimiser moved w"):
+        early.backward()
+    assert x.grad is None

@@ -1,4 +1,4 @@
-"""What `numgan.training` promises: runs that resume bit by bit, stop when asked, survive bad numbers, leave whole files."""
+"""What `numgan.training` promises: runs that resume bit by bit, stop when asked, and leave whole files."""
 
 import csv
 import io
@@ -186,7 +186,7 @@ def test_history_tells_of_every_step_in_numbers(finished):
         assert type(row["step"]) is int
         assert {type(value) for name, value in row.items() if name != "step"} == {float}
         assert np.isfinite(list(row.values())).all()
-        assert all(0 <= value <= 1 for name, value in row.items() if "accuracy" in name or name in ("d_real", "d_fake"))
+        assert all(0 <= row[name] <= 1 for name in row if "accuracy" in name or name in ("d_real", "d_fake"))
     assert len({row["d_loss"] for row in run.history}) == 6
 
 
@@ -219,10 +219,12 @@ def test_sample_sheets_show_the_images_of_the_run_s_codes(finished):
     assert (sheet[..., 0] == sheet[..., 1]).all()
     assert (sheet[..., 0] == sheet[..., 2]).all()
     grey = np.rint(sheet[..., 0] * 255)
-    expected = plotting.sheet(images)
-    zoom = len(grey) // len(expected)
-    np.testing.assert_array_equal(grey, expected.repeat(zoom, 0).repeat(zoom, 1))
-    assert expected.std() > 1
+    page = plotting.sheet(images)
+    zoom = len(grey) // len(page)
+    np.testing.assert_array_equal(grey, page.repeat(zoom, 0).repeat(zoom, 1))
+    tiles = [page[y:y + 8, x:x + 8] for y in range(2, len(page), 10) for x in range(2, len(page), 10)]  # border 2
+    np.testing.assert_array_equal(tiles, data.to_pixels(images))
+    assert page.std() > 1
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -571,7 +573,8 @@ CHANGES = {
     "another size": set_about("settings", SMALL | {"size": 12}),
     "another width": set_about("settings", SMALL | {"width": 3}),
     "another dtype": set_about("settings", SMALL | {"dtype": "float64"}),
-    "impossible size": set_about("settings", SMALL | {"size": -4}), "text": set_about("settings", SMALL | {"size": "8"}),
+    "impossible size": set_about("settings", SMALL | {"size": -4}),
+    "size of text": set_about("settings", SMALL | {"size": "8"}),
     **{f"no {name}": set_about(name, ...) for name in ("game", "settings", "batch", "rng", "columns", "run")},
     **{f"{name} of a wrong type": set_about(name, 7) for name in ("game", "settings", "rng", "columns")},
     "settings in a list": set_about("settings", [1]), "game in a list": set_about("game", ["DCGAN"]),

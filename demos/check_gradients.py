@@ -1,0 +1,69 @@
+"""Check every derivative of numgan against difference quotients, and print what was checked: python demos/check_gradients.py"""
+
+import inspect
+import sys
+
+import numpy as np
+
+import numgan as ng
+
+rng = np.random.default_rng(0)
+normal = rng.standard_normal
+
+
+def positive(*shape):
+    """Numbers that have a logarithm."""
+    return rng.uniform(0.5, 2, shape)
+
+
+# op: (a function of tensors, its inputs)
+CHECKS = {
+    ng.add: (ng.add, normal((3, 4)), normal(4)), ng.sub: (ng.sub, normal((3, 4)), normal((3, 1))),
+    ng.mul: (ng.mul, normal((3, 4)), normal(4)), ng.div: (ng.div, normal((3, 4)), positive(4)),
+    ng.neg: (ng.neg, normal((3, 4))), ng.power: (lambda x: ng.power(x, 3), positive(3, 4)),
+    ng.matmul: (ng.matmul, normal((3, 4)), normal((4, 2))),
+    ng.exp: (ng.exp, normal((3, 4))), ng.log: (ng.log, positive(3, 4)), ng.sqrt: (ng.sqrt, positive(3, 4)),
+    ng.abs: (ng.abs, normal((3, 4))), ng.tanh: (ng.tanh, normal((3, 4))), ng.sigmoid: (ng.sigmoid, normal((3, 4))),
+    ng.softplus: (ng.softplus, normal((3, 4))), ng.relu: (ng.relu, normal((3, 4))),
+    ng.leaky_relu: (ng.leaky_relu, normal((3, 4))),
+    ng.reshape: (lambda x: ng.reshape(x, 4, 3), normal((3, 4))), ng.transpose: (ng.transpose, normal((3, 4))),
+    ng.getitem: (lambda x: ng.getitem(x, np.array([0, 2, 2])), normal((3, 4))),
+    ng.concatenate: (lambda *x: ng.concatenate(x), normal((2, 3)), normal((4, 3))),
+    ng.pad: (lambda x: ng.pad(x, ((1, 2), (0, 1))), normal((3, 4))),
+    ng.broadcast_to: (lambda x: ng.broadcast_to(x, (3, 4)), normal(4)),
+    ng.sum: (lambda x: ng.sum(x, 0), normal((3, 4))), ng.mean: (lambda x: ng.mean(x, 1), normal((3, 4))),
+    ng.max: (lambda x: ng.max(x, 1), normal((3, 4))),
+    ng.conv2d: (lambda x, w: ng.conv2d(x, w, strides=2), normal((2, 6, 5, 3)), normal((3, 4, 3, 2))),
+    ng.conv2d_transpose: (ng.conv2d_transpose, normal((2, 3, 2, 2)), normal((4, 3, 3, 2))),
+    ng.upsample: (ng.upsample, normal((2, 2, 3, 2))), ng.depth_to_space: (ng.depth_to_space, normal((2, 2, 3, 4))),
+    ng.resize_conv2d: (ng.resize_conv2d, normal((2, 3, 3, 2)), normal((5, 5, 2, 3))),
+    ng.batch_norm: (lambda *x: ng.batch_norm(*x)[0], normal((5, 3)), normal(3), normal(3)),
+    ng.bce_with_logits: (lambda x: ng.bce_with_logits(x, 0.9), normal((3, 4))),
+    ng.bce: (lambda p: ng.bce(p, 0.9), rng.uniform(0.1, 0.9, (3, 4))),
+    ng.l2: (lambda y: ng.l2(y, 1.0), normal((3, 4))), ng.l1: (lambda y: ng.l1(y, 0.0), normal((3, 4))),
+    ng.softmax_cross_entropy: (lambda x: ng.softmax_cross_entropy(x, np.array([0, 3, 1])), normal((3, 4))),
+}
+
+
+def formula(op):
+    """The first line of an op's docstring, up to 66 characters."""
+    line = inspect.getdoc(op).splitlines()[0]
+    return line if len(line) <= 66 else f"{line[:65]}…"
+
+
+def main():
+    """One row per op."""
+    print(f"{'op':22} {'what is checked':66}  max error")
+    worst = 0.0
+    for op, (f, *inputs) in CHECKS.items():
+        error = ng.gradcheck(f, *inputs)
+        worst = max(worst, error)
+        print(f"{op.__name__:22} {formula(op):66}  {error:9.1e}")
+    print(f"{len(CHECKS)} ops; all derivatives agree with difference quotients to {worst:.0e}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except AssertionError as error:
+        sys.exit(str(error))
