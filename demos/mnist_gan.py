@@ -65,7 +65,7 @@ def resumed_run(options):
     """The run in a checkpoint. Of the options, only --steps, --every, --out and --data-dir may differ from its own."""
     path = options.pop("resume")
     out = options.pop("out", path.parent)
-    about = checkpoint.load(path)[0]["run"]
+    about = checkpoint.load(path)[0].get("run", {})
     if missing := DEFAULTS.keys() - about.keys():
         raise InputError(f"{path}: not from a run of this script: it does not tell {', '.join(sorted(missing))}")
     for name in options.keys() - {"steps", "every", "data_dir"}:

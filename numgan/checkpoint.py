@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import tokenize
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from .errors import InputError
 
 FORMAT = "numgan checkpoint 1"
 ABOUT = "about.json"
+DAMAGED = (ArithmeticError, EOFError, LookupError, NotImplementedError, RecursionError, SyntaxError, TypeError, ValueError,
+           tokenize.TokenError, zipfile.BadZipFile)  # what zipfile, json and NumPy's header reader raise at damaged bytes
 
 
 @contextmanager
@@ -30,8 +33,10 @@ def atomic(path):
 
 def save(path, about, arrays):
     """Write a dict of what JSON can hold and a dict name -> array; an older file stays until the new one is complete."""
+    about = {**about, "format": FORMAT, "arrays": list(arrays)}
     with atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:  # stored, not compressed: floats do not
-        archive.writestr(ABOUT, json.dumps({"format": FORMAT, **about}))
+        with archive.open(ABOUT, "w") as member:  # without the time, unlike writestr
+            member.write(json.dumps(about).encode())
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
@@ -41,24 +46,31 @@ def load(path):
     """(about, arrays) as saved. Raises InputError if the file is missing, truncated, damaged or something else."""
     try:
         with zipfile.ZipFile(path) as archive:
-            if ABOUT not in archive.namelist():
+            names = archive.namelist()
+            if ABOUT not in names:
                 raise InputError(f"{path}: expected a {FORMAT}, got another kind of .npz or .zip file")
             about = json.loads(_read(archive, ABOUT, path))
-            if not isinstance(about, dict) or about.get("format") != FORMAT:
-                raise InputError(f"{path}: expected a {FORMAT}, got {str(about)[:80]}")
-            arrays = {name.removesuffix(".npy"): _array(_read(archive, name, path), f"{path}: {name}")
-                      for name in archive.namelist() if name != ABOUT}
+            got = about.get("format") if isinstance(about, dict) else about
+            if got != FORMAT or not isinstance(about, dict):
+                raise InputError(f"{path}: expected a {FORMAT}, got {got!r:.80}")
+            if names != [ABOUT, *(f"{name}.npy" for name in about.pop("arrays"))]:
+                raise InputError(f"{path}: expected a whole {FORMAT}, got a damaged one: arrays are missing")
+            arrays = {name.removesuffix(".npy"): _array(_read(archive, name, path), f"{path}: {name!r}") for name in names[1:]}
     except OSError as error:
         raise InputError(f"{path}: cannot be read as a checkpoint: {error.strerror or error}") from None
-    except (zipfile.BadZipFile, UnicodeDecodeError, json.JSONDecodeError, NotImplementedError, EOFError) as error:
-        raise InputError(f"{path}: expected a {FORMAT}, got a damaged or foreign file: {error}") from None
+    except InputError:
+        raise
+    except DAMAGED as error:
+        raise InputError(f"{path}: expected a {FORMAT}, got a damaged or foreign file: {_one_line(error)}") from None
     return about, arrays
 
 
 def _read(archive, name, path):
     info = archive.getinfo(name)
-    if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:  # so no member is larger than the file
-        raise InputError(f"{path}: {name}: expected plain stored data, got a compressed or encrypted member")
+    if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
+        raise InputError(f"{path}: {name!r}: expected plain stored data, got a compressed or encrypted member")
+    if info.compress_size > os.path.getsize(path):
+        raise InputError(f"{path}: {name!r}: expected a member no larger than the file, got {info.compress_size} bytes")
     return archive.read(name)
 
 
@@ -69,9 +81,13 @@ def _array(data, where):
         version = np.lib.format.read_magic(stream)
         read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
         shape, fortran, dtype = read_header(stream)
-    except (ValueError, KeyError) as error:
-        raise InputError(f"{where}: expected an .npy array, got {error}") from None
-    payload = data[stream.tell():]
-    if dtype.hasobject or dtype.itemsize == 0 or fortran or len(payload) != dtype.itemsize * int(np.prod(shape, dtype=object)):
-        raise InputError(f"{where}: expected {dtype} {shape}, got {len(payload)} bytes")
-    return np.frombuffer(payload, dtype).reshape(shape).copy()
+        payload = data[stream.tell():]
+        if dtype.hasobject or fortran or len(payload) != dtype.itemsize * int(np.prod(shape, dtype=object)):
+            raise ValueError(f"{dtype} {shape} in {len(payload)} bytes")
+        return np.frombuffer(payload, dtype).reshape(shape).copy()
+    except DAMAGED as error:
+        raise InputError(f"{where}: expected a plain .npy array, got {_one_line(error)}") from None
+
+
+def _one_line(error):
+    return " ".join(f"{type(error).__name__} {error}".split())

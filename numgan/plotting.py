@@ -21,7 +21,7 @@ def save_sheet(path, images, columns=None, zoom=2):
     from matplotlib.image import imsave
     page = sheet(images, columns).repeat(zoom, 0).repeat(zoom, 1)
     with atomic(path) as temporary:
-        imsave(temporary, page, cmap="gray", vmin=0, vmax=255)
+        imsave(temporary, page[..., None].repeat(3, 2))  # RGB: a colour map would lose a level here and there
 
 
 def save_curves(path, history, equilibrium):

@@ -54,6 +54,10 @@ class Run:
 
     def __init__(self, game, batches, out, about=None):
         self.game, self.batches, self.out, self.about = game, batches, Path(out), about or {}
+        shape = to_images(batches.images[:1]).shape[1:]
+        if shape != game.image_shape or batches.size % game.d_steps:
+            raise InputError(f"Run: expected images {game.image_shape} in batches of a multiple of d_steps = {game.d_steps}, "
+                             f"got {shape} in batches of {batches.size}")
         self.history = []
         self.z = game.latent(SHEET, np.random.default_rng(0))
 
@@ -67,12 +71,16 @@ class Run:
         """Where the checkpoint is."""
         return self.out / "checkpoint.npz"
 
-    def save(self):
-        """Write the checkpoint. Raises FloatingPointError, and keeps the old one, if a parameter is not finite."""
-        arrays = {f"game.{name}": array for name, array in self.game.state().items()}
-        for name, array in arrays.items():
+    def check(self):
+        """Raises FloatingPointError, naming the first parameter, buffer or moment that is not finite, if there is one."""
+        for name, array in self.game.state().items():
             if not np.isfinite(array).all():
                 raise FloatingPointError(f"{name} is no longer finite")
+
+    def save(self):
+        """Write the checkpoint. Raises FloatingPointError, and keeps the old one, if a parameter is not finite."""
+        self.check()
+        arrays = {f"game.{name}": array for name, array in self.game.state().items()}
         columns = list(self.history[0]) if self.history else []
         arrays |= {"z": self.z, "history": np.array([[row[c] for c in columns] for row in self.history], np.float64)}
         about = {"game": type(self.game).__name__, "settings": self.game.settings, "batch": self.batches.size,
@@ -93,7 +101,7 @@ class Run:
             game, batches_rng = _game(saved, arrays), np.random.default_rng()
             batches_rng.bit_generator.state = saved["rng"]["batches"]
             run = cls(game, Batches(images, saved["batch"], batches_rng), out, about or saved["run"])
-            run.z = arrays["z"]
+            load_arrays({"z": run.z}, {"z": arrays["z"]}, "sample sheets")
             run.history = [dict(zip(saved["columns"], row, strict=True)) | {"step": int(row[0])}
                            for row in arrays["history"].tolist()]
         return run
@@ -121,7 +129,7 @@ def _whole(path):
         yield
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path}: not a whole checkpoint: {type(error).__name__}: {error}") from None
 
 
@@ -144,7 +152,8 @@ def train(run, steps, every=200):
         if run.step == 0:
             snapshot(run)
         for batch in run.batches:
-            row = {"step": run.step + 1, **_step(run, batch)}
+            with _located(run, run.step + 1):
+                row = {"step": run.step + 1, **run.game.step(batch)}
             run.history.append(row)
             write_row(row)
             drawn = run.step % every == 0 or run.step == steps
@@ -160,18 +169,21 @@ def train(run, steps, every=200):
     return run.history
 
 
-def _step(run, batch):
-    """game.step, with a failure's step and last checkpoint named."""
+@contextmanager
+def _located(run, step):
+    """In the message of a FloatingPointError, step and last checkpoint are named."""
     try:
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # the loss is checked instead
-            return run.game.step(batch)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # the results are checked instead
+            yield
     except FloatingPointError as error:
         kept = f"the last good checkpoint is {run.path}" if run.path.exists() else "there is no checkpoint yet"
-        raise FloatingPointError(f"step {run.step + 1}: {error}; {kept}") from None
+        raise FloatingPointError(f"step {step}: {error}; {kept}") from None
 
 
 def snapshot(run):
-    """Draw the sample sheet and the curves, save the checkpoint."""
+    """Draw the sample sheet and the curves, save the checkpoint; none of them if a parameter is not finite."""
+    with _located(run, run.step):
+        run.check()
     plotting.save_sheet(run.out / "samples" / f"step_{run.step:06d}.png", run.game.generate(run.z))
     if run.history:
         columns = {name: np.array([row[name] for row in run.history]) for name in run.history[0]}
@@ -229,10 +241,10 @@ class Progress:
         if not lasting and not (self.live and now - self.shown > 0.2):
             return
         self.shown, step = now, row["step"]
-        rate = (step - self.first) / (now - self.began)
+        rate = (step - self.first) / max(now - self.began, 1e-6)
         minutes, seconds = divmod(round((self.total - step) / rate), 60)
-        line = (f"step {step}/{self.total}  {rate:.1f}/s  ETA {minutes}:{seconds:02d}  "
-                f"loss D {row['d_loss']:.3f} G {row['g_loss']:.3f}  D(x) {row['d_real']:.2f}  D(G(z)) {row['d_fake']:.2f}")
+        line = (f"step {step}/{self.total} {rate:.1f}/s ETA {minutes}:{seconds:02d} "
+                f"loss D {row['d_loss']:.3f} G {row['g_loss']:.3f} D(x) {row['d_real']:.2f} D(G(z)) {row['d_fake']:.2f}")
         self.say(line, end="\n" if lasting or not self.live else "")
 
     def say(self, line, end="\n"):

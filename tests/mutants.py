@@ -220,7 +220,7 @@ def textual_mutants():
                  (optim.Adam.update, "theta -= change", "theta += change")),
         *textual("SGD", sgd, (optim.SGD.update, "v *= self.momentum", "pass"), (optim.SGD.update, "v += g", "v = g")),
         *textual("backward", graph,
-                 (tensor._add_gradient, "g = tensor.grad + g", "pass"),
+                 (tensor._add_gradient, "g = np.asarray(tensor.grad + g)", "pass"),
                  (tensor._add_gradient, "g = g.copy()", "pass"),
                  (tensor.Tensor._history, "node.age", "-node.age"),
                  (tensor.from_op, "if pair[0].requires_grad", ""),

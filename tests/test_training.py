@@ -229,7 +229,7 @@ def test_sample_sheets_show_the_images_of_the_run_s_codes(finished):
 
 @pytest.mark.usefixtures("undrawn")
 def test_sample_sheets_show_the_same_codes_each_time(tmp_path):
-    game = VanillaGAN(variant="minimal", lr=0, rng=np.random.default_rng(0))  # stands still: only the codes could change
+    game = VanillaGAN(variant="minimal", lr=0, rng=np.random.default_rng(0))  # stands still: only z could change
     run = Run(game, Batches(np.zeros((1, 28, 28), np.uint8), 1, np.random.default_rng(1)), tmp_path)
     z = run.z.copy()
     train(run, 2, every=1)

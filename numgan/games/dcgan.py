@@ -22,11 +22,12 @@ class DCGAN(GAN):
 
     size (a multiple of 4), width (channels of the larger feature maps) and latent_dim scale it; see GAN for the rest.
     Upsampling is by resize-convolution, which leaves no checkerboard (Odena, Dumoulin & Olah 2016).
+    lr: Radford et al. use 2e-4; 5e-4 draws better digits within 2,000 steps.
     """
 
-    def __init__(self, *, size=28, width=64, latent_dim=100, **options):
+    def __init__(self, *, size=28, width=64, latent_dim=100, lr=5e-4, **options):
         self.latent_dim = latent_dim
-        super().__init__(size=size, width=width, latent_dim=latent_dim, **options)
+        super().__init__(size=size, width=width, latent_dim=latent_dim, lr=lr, **options)
 
     def networks(self, size, width, latent_dim):
         """865,281 and 212,865 parameters by default."""
