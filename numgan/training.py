@@ -160,7 +160,7 @@ def train(run, steps, every=200):
             progress.show(row, lasting=drawn)
             if drawn or stop:
                 snapshot(run)
-            if stop:
+            if stop and run.step < steps:
                 progress.say(f"stopped at step {run.step}; saved {run.path}")
                 raise KeyboardInterrupt
             if run.step == steps:

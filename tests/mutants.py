@@ -41,11 +41,15 @@ def op_checks(name):
 
 @dataclass
 class Mutant:
-    """A fault: its name, the op under which the report counts it, a context that plants it, the checks to find it."""
+    """A fault: its name, the op under which the report counts it, a context that plants it, the checks to find it.
+
+    `control` goes through the same motions and changes nothing: the checks must then pass.
+    """
 
     name: str
     op: str
     plant: callable
+    control: callable
     checks: list
 
     def is_killed(self):
@@ -124,8 +128,8 @@ def all_vjps():
 
 def generic_mutants():
     """Every change of every vjp."""
-    return [Mutant(f"{op}, input {i}: {name}", op, vjp_mutant(op, i, change), op_checks(op))
-            for op, i in all_vjps() for name, change in GENERIC.items()]
+    return [Mutant(f"{op}, input {i}: {name}", op, vjp_mutant(op, i, change), vjp_mutant(op, i, lambda vjp, g: vjp(g)),
+                   op_checks(op)) for op, i in all_vjps() for name, change in GENERIC.items()]
 
 
 # ---- textual mutants
@@ -149,7 +153,8 @@ def rewritten(function, old, new):
 def textual(op, checks, *rewrites):
     """Mutants (function, old, new) of one op."""
     return [Mutant(f"{function.__qualname__}: {old} → {new or 'nothing'}", op,
-                   functools.partial(rewritten, function, old, new), checks) for function, old, new in rewrites]
+                   functools.partial(rewritten, function, old, new), functools.partial(rewritten, function, old, old), checks)
+            for function, old, new in rewrites]
 
 
 def textual_mutants():
