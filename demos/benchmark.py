@@ -92,7 +92,7 @@ def worker(engine, game, batch, threads, steps):
     else:
         step, sample = torch_game(game, batch, "channels_last" in engine, threads)
     times = []
-    for i in range(steps + 5):
+    for _ in range(steps + 5):
         began = time.perf_counter()
         step()
         times.append(time.perf_counter() - began)

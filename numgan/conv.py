@@ -48,7 +48,7 @@ def resolve_padding(padding, size, kernel, strides):
         padding = ((0, 0), (0, 0))
     elif isinstance(padding, str) or np.shape(padding) != (2, 2) or np.min(padding) < 0:
         raise InputError(f'padding: expected "same", "valid" or ((top, bottom), (left, right)) >= 0, got {padding!r}')
-    if any(n + sum(p) < k for n, k, p in zip(size, kernel, padding, strict=True)):
+    if any(n < 1 or n + sum(p) < k for n, k, p in zip(size, kernel, padding, strict=True)):
         raise InputError(f"convolution: a kernel of {kernel} does not fit into {size} pixels with padding {padding}")
     return padding
 

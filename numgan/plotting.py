@@ -40,8 +40,8 @@ def save_curves(path, history, equilibrium):
             window = max(1, len(values) // 50)
             smooth = np.convolve(values, np.ones(window) / window, "valid")
             axes.plot(steps[len(steps) - len(smooth):], smooth, color=f"C{i}", label=name)
-            if name in equilibrium:
-                axes.axhline(equilibrium[name], color=f"C{i}", linestyle=":", label=f"D undecided: {equilibrium[name]:.3f}")
+        for value in sorted({equilibrium[name] for name in names if name in equilibrium}):
+            axes.axhline(value, color="grey", linestyle=":", label=f"D undecided: {value:.3f}")
         axes.set_ylabel(title)
         axes.legend(loc="upper right", fontsize="small")
     axes.set_xlabel("step")
