@@ -13,6 +13,7 @@ from . import reference as ref
 from .report import REPORT
 
 COMPLEX_STEP = 1e-10  # tolerances, relative to the largest element
+DIFFERENCES = 1e-7
 ALGEBRA = 1e-12
 SINGLE = 2e-4
 TINY = 24  # elements up to which the full Jacobian is compared
@@ -71,8 +72,7 @@ def vjp_equals_complex_step(case, example):
 def gradcheck_agrees(case, example):
     """The package's own difference quotients agree: an independent check of both."""
     if sum(x.size for x in example.inputs) <= TINY:
-        error = ng.gradcheck(lambda *inputs: case.op(*inputs, **example.options), *example.inputs, tolerance=1e-6)
-        assert error <= 1e-6
+        ng.gradcheck(lambda *inputs: case.op(*inputs, **example.options), *example.inputs, tolerance=DIFFERENCES)
 
 
 def zero_upstream_gives_exact_zero(case, example):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import numgan as ng
 from numgan import InputError, games
 
 from .game_properties import GAMES, INSTANCES, images_for, small_game
@@ -58,6 +59,13 @@ def test_parameter_counts(make, generator, discriminator):
     counted = sum(a.size for a in game.generator.state().values()), sum(p.size for p in game.generator.parameters())
     assert counted == generator
     assert sum(a.size for a in game.discriminator.state().values()) == discriminator
+
+
+@pytest.mark.parametrize("player", ["generator", "discriminator"])
+def test_difference_quotients_agree_through_a_whole_network(player):
+    network = getattr(small_game("DCGAN", dict(size=8, width=2, latent_dim=5)), player)
+    x = np.random.default_rng(0).standard_normal((3, *network.input_shape))
+    assert ng.gradcheck(network, x, tolerance=1e-6) > 0
 
 
 def test_equilibrium_is_where_the_papers_put_it():

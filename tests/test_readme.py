@@ -2,9 +2,12 @@
 
 import inspect
 import re
+import runpy
 from pathlib import Path
 
 import numgan
+
+from .mutants import all_vjps
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -29,3 +32,10 @@ def test_every_file_and_option_it_names_exists():
     script = (root / "demos/mnist_gan.py").read_text(encoding="utf-8")
     for option in set(re.findall(r"mnist_gan.py (--[\w-]+)", README)):
         assert f'"{option}"' in script or option == "--help"
+
+
+def test_the_gradient_demo_checks_every_op(capsys):
+    demo = runpy.run_path(str(Path(__file__).parents[1] / "demos/check_gradients.py"))
+    demo["main"]()
+    shown = {line.split()[0] for line in capsys.readouterr().out.splitlines()[1:-1]}
+    assert shown >= {op for op, _ in all_vjps()}
