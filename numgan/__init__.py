@@ -1,6 +1,6 @@
 """numgan: a GAN engine in pure NumPy.
 
-To learn backpropagation, read the modules in this order: tensor, ops, conv, losses, layers, optim, gradcheck; then games.
+To learn backpropagation, read the modules in this order: tensor, ops, conv, norm, losses, network, layers, optim, gradcheck; then games.
 """
 
 from .conv import conv2d, conv2d_transpose, depth_to_space, resize_conv2d, upsample
@@ -13,12 +13,10 @@ from .layers import (
     Dense,
     Dropout,
     Flatten,
-    Layer,
     LeakyReLU,
     ReLU,
     Reshape,
     ResizeConv2D,
-    Sequential,
     Sigmoid,
     Tanh,
     UpSampling2D,
@@ -26,6 +24,7 @@ from .layers import (
     normal,
 )
 from .losses import bce, bce_with_logits, l1, l2, softmax_cross_entropy
+from .network import Layer, Sequential
 from .norm import batch_norm
 from .ops import (
     abs,

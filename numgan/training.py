@@ -20,7 +20,7 @@ import numpy as np
 from . import checkpoint, games, plotting
 from .data import to_images
 from .errors import InputError
-from .layers import load_arrays
+from .network import load_arrays
 
 SHEET = 25  # images on a sample sheet
 

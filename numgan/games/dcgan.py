@@ -11,9 +11,9 @@ from ..layers import (
     LeakyReLU,
     Reshape,
     ResizeConv2D,
-    Sequential,
     Tanh,
 )
+from ..network import Sequential
 from .gan import GAN
 
 

@@ -1,7 +1,8 @@
 """The original GAN with fully connected networks (Goodfellow et al. 2014), in three published variants."""
 
 from ..errors import InputError
-from ..layers import Dense, Dropout, Flatten, LeakyReLU, ReLU, Reshape, Sequential, Sigmoid, Tanh, normal
+from ..layers import Dense, Dropout, Flatten, LeakyReLU, ReLU, Reshape, Sigmoid, Tanh, normal
+from ..network import Sequential
 from .gan import GAN
 
 IMAGE = (28, 28, 1)

@@ -1,0 +1,150 @@
+"""What a layer is, and how layers are stacked to a network.
+
+    generator = Sequential(Dense(128), ReLU(), Dense(784), Tanh(), input_shape=(100,), rng=np.random.default_rng(0))
+    images = generator(z)
+
+A Sequential is built at once: every layer learns its input shape, draws its parameters and says its output shape, so
+what does not fit is reported before anything runs. Shapes are those of one image, without the batch axis.
+Read layers.py next.
+"""
+
+from contextlib import contextmanager
+
+import numpy as np
+
+from .errors import InputError
+from .tensor import Parameter, as_tensor, no_grad
+
+
+class Layer:
+    """A function with parameters: `build` makes them, `forward` calls ops.
+
+    Parameters, buffers (plain arrays that belong to the state but are not trained, as batch statistics) and inner layers
+    are found by walking the attributes in the order of their definition.
+    """
+
+    training = True
+
+    def build(self, shape, rng, dtype):
+        """Make what is needed for inputs of `shape`. Raises InputError if they do not suit the layer."""
+
+    def forward(self, x):
+        """(N, *shape) -> (N, *output shape), Tensors."""
+        raise NotImplementedError
+
+    def __call__(self, x):
+        return self.forward(as_tensor(x))
+
+    def members(self):
+        """Name -> attribute: where parameters, buffers and inner layers are looked for."""
+        return vars(self)
+
+    def walk(self, path=""):
+        """(name, Parameter, buffer or Layer) for everything inside this layer; a name is a path as "2_Conv2D.w"."""
+        for name, item in self.members().items():
+            if isinstance(item, (Parameter, np.ndarray, Layer)):
+                yield path + name, item
+            if isinstance(item, Layer):
+                yield from item.walk(f"{path}{name}.")
+
+    def parameters(self):
+        """All that is trained, as a list of Parameters."""
+        return [item for _, item in self.walk() if isinstance(item, Parameter)]
+
+    def state(self):
+        """Name -> array (no copy) of every parameter and buffer."""
+        return {name: item.data if isinstance(item, Parameter) else item
+                for name, item in self.walk() if not isinstance(item, Layer)}
+
+    def load_state(self, state):
+        """Take over what `state()` of an equal network returned. If it differs: InputError, and nothing has changed."""
+        load_arrays(self.state(), state, type(self).__name__)
+
+    def train(self, training=True):
+        """Batch statistics from the batch, dropout on."""
+        for layer in (self, *(item for _, item in self.walk() if isinstance(item, Layer))):
+            layer.training = training
+
+    def eval(self):
+        """Batch statistics as collected in training, dropout off: every output depends on its own input only."""
+        self.train(False)
+
+    @contextmanager
+    def frozen(self):
+        """Within this block nothing of this network changes: no gradients for its parameters, no new batch statistics.
+
+        Gradients still flow through it to its input: so a generator learns from a discriminator.
+        """
+        before = [(p, p.requires_grad) for p in self.parameters()]
+        for p, _ in before:
+            p.requires_grad = False
+        try:
+            yield self
+        finally:
+            for p, flag in before:
+                p.requires_grad = flag
+
+
+def load_arrays(own, given, where):
+    """Copy the arrays `given` into `own`, dicts name -> array. If names, shapes or dtypes differ: InputError, no change."""
+    expected, got = ({name: f"{a.dtype} {a.shape}" for name, a in arrays.items()} for arrays in (own, given))
+    for name in sorted(expected.keys() | got.keys()):
+        if expected.get(name) != got.get(name):
+            raise InputError(f"{where}: {name}: expected {expected.get(name, 'nothing')}, got {got.get(name, 'nothing')}")
+    for name, array in own.items():
+        array[...] = given[name]
+
+
+class Sequential(Layer):
+    """Layers one after another.
+
+    With `input_shape` (one image's, without the batch axis) and `rng` it is built at once, with parameters of `dtype`;
+    without, it is a part of another network. What does not fit raises InputError naming the layer and the shapes.
+    """
+
+    def __init__(self, *layers, input_shape=None, rng=None, dtype=np.float32):
+        self.stack = layers
+        for i, layer in enumerate(layers):
+            if not isinstance(layer, Layer) or any(layer is other for other in layers[:i]):
+                raise InputError(f"Sequential: layer {i}: expected a new Layer such as Dense(10), got {layer!r}")
+        if input_shape is not None:
+            if not isinstance(rng, np.random.Generator):
+                raise InputError(f"Sequential: expected rng=numpy.random.default_rng(seed), got {rng!r}")
+            self.build(tuple(input_shape), rng, dtype)
+            for name, item in self.walk():
+                if isinstance(item, Parameter):
+                    item.name = name
+
+    def members(self):
+        return {f"{i}_{type(layer).__name__}": layer for i, layer in enumerate(self.stack)}
+
+    def build(self, shape, rng, dtype):
+        """Builds layer after layer; an empty batch, sent through each, tells the shape that the next one gets."""
+        self.input_shape, self.output_shapes = shape, []
+        for i, layer in enumerate(self.stack):
+            try:
+                layer.build(shape, rng, dtype)
+                with no_grad():
+                    layer.eval()
+                    shape = layer(np.zeros((0, *shape), dtype)).shape[1:]
+                    layer.train()
+            except InputError as error:
+                raise InputError(f"Sequential: layer {i} ({type(layer).__name__}), input {shape}: {error}") from None
+            self.output_shapes.append(shape)
+
+    def forward(self, x):
+        if x.shape[1:] != self.input_shape:
+            raise InputError(f"Sequential: expected input (N, {', '.join(map(str, self.input_shape))}), got {x.shape}")
+        for layer in self.stack:
+            x = layer(x)
+        return x
+
+    def summary(self):
+        """The familiar table as text: layer, output shape, parameters; total, trainable, non-trainable."""
+        rows = [("layer", "output shape", "parameters")]
+        for layer, shape in zip(self.stack, self.output_shapes, strict=True):
+            rows.append((type(layer).__name__, str(shape), f"{sum(a.size for a in layer.state().values()):,}"))
+        total, trainable = sum(a.size for a in self.state().values()), sum(p.size for p in self.parameters())
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [f"{a:{widths[0]}}  {b:{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
+        return "\n".join([*lines, f"total {total:,}, trainable {trainable:,}, non-trainable {total - trainable:,}"])
