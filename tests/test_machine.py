@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import numgan as ng
 from numgan import InputError, Tensor, bce_with_logits
-from numgan.layers import load_arrays
+from numgan.network import load_arrays
 
 SEEDS = st.integers(0, 2**32 - 1)
 SHAPE = (4, 5, 2)
