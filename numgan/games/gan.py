@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..losses import bce_with_logits
+from ..memory import keep_freed_memory
 from ..ops import concatenate, logistic
 from ..optim import Adam
 from ..tensor import Tensor, no_grad
@@ -48,6 +49,7 @@ class GAN:
         self.settings = dict(objective=objective, d_steps=d_steps, real_label=real_label, lr=lr, beta1=beta1, dtype=dtype,
                              **more)
         self.objective, self.d_steps, self.real_label, self.rng = objective, d_steps, real_label, rng
+        keep_freed_memory()
         self.dtype = np.dtype(dtype)
         self.generator, self.discriminator = self.networks(**more)
         self.image_shape = self.discriminator.input_shape
