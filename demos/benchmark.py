@@ -7,15 +7,19 @@ in G's step. Without PyTorch (pip install torch) only numgan's figures are shown
 """
 
 import argparse
+import ast
+import cProfile
 import importlib.util
 import json
 import os
+import pstats
 import resource
 import subprocess
 import sys
 import time
 
 ENGINES = ("numgan", "torch", "torch channels_last")
+OTHER = "elementwise, sums, Python"
 BATCHES = {"dcgan": 32, "dense": 128, "lsgan": 32}
 
 
@@ -85,8 +89,71 @@ def torch_game(game, batch, channels_last, threads):
     return step, sample
 
 
+def where_the_time_goes(step, steps=20):
+    """Prints numgan's time per kind of work, and the arithmetic of its matrix products beside what the machine can do."""
+    import numpy as np
+
+    from numgan import conv, ops
+    flops, counted = [0], (conv.rows_times, ops.from_op)
+
+    def counting_rows(x, matrix):
+        flops[0] += 2 * x.size * matrix.shape[1]
+        return counted[0](x, matrix)
+
+    def counting_op(value, *inputs):
+        if inputs[0][1].__qualname__.startswith("matmul"):
+            (a, _), (b, _) = inputs
+            flops[0] += 2 * a.size * b.shape[1] * (1 + a.requires_grad + b.requires_grad)
+        return counted[1](value, *inputs)
+
+    conv.rows_times, ops.from_op = counting_rows, counting_op
+    step()
+    conv.rows_times, ops.from_op = counted
+
+    def rate():
+        a = np.ones((2048, 2048), np.float32)
+        began = time.perf_counter()
+        a @ a
+        return 2 * 2048**3 / (time.perf_counter() - began)
+
+    best = max(rate() for _ in range(5))
+    profile = cProfile.Profile()
+    began = time.perf_counter()
+    profile.runcall(lambda: [step() for _ in range(steps)])
+    total = time.perf_counter() - began
+    kinds = dict.fromkeys(("matrix products", "im2col, col2im", "random numbers", "optimiser", OTHER), 0.0)
+    for (file, line, name), (_, _, own, _, _) in pstats.Stats(profile).stats.items():
+        module, kind = os.path.basename(file), OTHER
+        if name == "rows_times" or (module == "ops.py" and "matmul" in (name, function_at(file, line))):
+            kind = "matrix products"
+        elif name in ("im2col", "col2im", "<method 'reshape' of 'numpy.ndarray' objects>"):
+            kind = "im2col, col2im"
+        elif (module, function_at(file, line)) == ("layers.py", "Dropout") or "standard_normal" in name or "bytes" in name:
+            kind = "random numbers"
+        elif module == "optim.py":
+            kind = "optimiser"
+        kinds[kind] += own
+    for kind, seconds in kinds.items():
+        print(f"  {kind:28} {seconds / steps * 1e3:6.1f} ms {seconds / sum(kinds.values()):6.0%}")
+    floor = flops[0] / best
+    print(f"  {flops[0] / 1e9:.2f} GFLOP a step in matrix products; at this machine's {best / 1e9:.0f} GFLOP/s: "
+          f"{floor * 1e3:.1f} ms, {floor / (total / steps):.0%} of the step")
+
+
+def function_at(file, line):
+    """Name of the top-level function or class around a line of a source file, "" if there is none."""
+    if not file.endswith(".py"):
+        return ""
+    with open(file, encoding="utf-8") as source:
+        blocks = [node for node in ast.parse(source.read()).body if hasattr(node, "name")]
+    return next((node.name for node in blocks if node.lineno <= line <= node.end_lineno), "")
+
+
 def worker(engine, game, batch, threads, steps):
     """Measures one engine in this process; prints a line of JSON."""
+    if engine == "where":
+        where_the_time_goes(numgan_game(game, batch)[0])
+        return
     if engine == "numgan":
         step, sample = numgan_game(game, batch)
     else:
@@ -102,12 +169,21 @@ def worker(engine, game, batch, threads, steps):
     print(json.dumps({"times": times[5:], "peak": peak, "sample": time.perf_counter() - began}))
 
 
-def measure(engine, args, batch):
-    """Runs a worker with the given number of threads."""
-    threads = {name: str(args.threads) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    command = [sys.executable, __file__, "--worker", engine, "--game", args.game, "--batch", str(batch),
-               "--threads", str(args.threads), "--steps", str(args.steps)]
-    done = subprocess.run(command, env=os.environ | threads, check=True, capture_output=True, text=True)
+def environment(threads):
+    """The process environment in which every library uses that many threads."""
+    return os.environ | {name: str(threads) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+
+
+def worker_command(engine, args, batch):
+    """This script, as a worker."""
+    return [sys.executable, __file__, "--worker", engine, "--game", args.game, "--batch", str(batch),
+            "--threads", str(args.threads), "--steps", str(args.steps)]
+
+
+def measure(engine, args, batch, threads=None):
+    """What a worker printed, and the median of its step times."""
+    done = subprocess.run(worker_command(engine, args, batch), env=environment(threads or args.threads), check=True,
+                          capture_output=True, text=True)
     result = json.loads(done.stdout)
     result["median"] = sorted(result["times"])[len(result["times"]) // 2]
     return result
@@ -121,11 +197,20 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=40, help="per round")
-    parser.add_argument("--worker", choices=ENGINES, help=argparse.SUPPRESS)
+    parser.add_argument("--where", action="store_true", help="only numgan: what takes its time, and how it scales")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
     args = parser.parse_args()
     batch = args.batch or BATCHES[args.game]
     if args.worker:
         worker(args.worker, args.game, batch, args.threads, args.steps)
+        return
+    if args.where:
+        print(f"{args.game}, batch {batch}, {args.threads} threads")
+        subprocess.run(worker_command("where", args, batch), env=environment(args.threads), check=True)
+        for size, threads in [(size, args.threads) for size in (8, 32, 64, 128, 256)] + [(batch, 1)]:
+            result = measure("numgan", args, size, threads)
+            print(f"  batch {size:4}, {threads} threads: {result['median'] * 1e3:7.1f} ms, "
+                  f"{result['median'] / size * 1e3:5.2f} ms per image, peak {result['peak']:.0f} MB")
         return
     engines = ENGINES if importlib.util.find_spec("torch") else ENGINES[:1]
     if args.game == "dense":

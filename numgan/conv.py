@@ -127,7 +127,7 @@ def correlate_adjoint_w(x, g, kernel, strides, padding):
     if f < c and strides == (1, 1) and np.min(mirrored := mirrored_padding(padding, kernel)) >= 0:
         return mirror(correlate_adjoint_w(g, x, kernel, strides, mirrored))
     columns = im2col(x, kernel, strides, padding)
-    return (columns.reshape(-1, columns.shape[-1]).T @ g.reshape(-1, f)).reshape(*kernel, c, f)
+    return rows_times(columns.reshape(-1, columns.shape[-1]).T, g.reshape(-1, f)).reshape(*kernel, c, f)
 
 
 # ---- the ops
