@@ -20,6 +20,8 @@ kernels are mirrored and have C and F exchanged, and so each kernel can gather x
 Read layers.py next, or losses.py.
 """
 
+import math
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -118,7 +120,8 @@ def scatter_product(g, w, size, strides, padding):
 
 def rows_times(x, matrix):
     """x @ matrix over the last axis as one GEMM, (..., k), (k, m) -> (..., m); `@` itself would make many small ones."""
-    return (x.reshape(-1, x.shape[-1]) @ matrix).reshape(*x.shape[:-1], matrix.shape[1])
+    rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    return (rows @ matrix).reshape(*x.shape[:-1], matrix.shape[1])
 
 
 def correlate_adjoint_w(x, g, kernel, strides, padding):

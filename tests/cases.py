@@ -74,6 +74,14 @@ def positive(shape):
     return lambda rng: rng.uniform(0.5, 2, shape)
 
 
+def spread(shape):
+    """Values whose every channel (last axis) has a variance away from 0, where difference quotients fail."""
+    def values(rng):
+        steps = np.linspace(-1, 1, int(np.prod(shape[:-1])))[:, None]
+        return (rng.standard_normal((len(steps), shape[-1])) * 0.5 + steps).reshape(shape)
+    return values
+
+
 # ---- elementwise
 
 for name, function in (("add", lambda a, b: a + b), ("sub", lambda a, b: a - b), ("mul", lambda a, b: a * b)):
@@ -199,7 +207,7 @@ def _conv2d(draw):
 def _conv2d_transpose(draw):
     size, kernel, c, f, options = convolution_shapes(draw, valid_fits=False)
     options["padding"] = draw(st.sampled_from(["same", "valid", ((1, 0), (0, 1)), ((1, 1), (1, 0))]))
-    size = tuple(max(2, min(n, 3)) for n in size)  # so that what the paddings leave is not empty
+    size = tuple(max(3, min(n, 4)) for n in size)  # so that what the paddings leave is not empty
     return [(draw(sides(0, 2)), *size, f), (*kernel, c, f)], options
 
 
@@ -228,7 +236,7 @@ def _depth_to_space(draw):
 def _batch_norm(draw):
     rows, c = draw(st.sampled_from([(3,), (5,), (2, 2), (2, 2, 3), (1, 3, 2)])), draw(sides(1))
     beta = np.zeros(c) if draw(st.booleans()) else (c,)
-    return [(*rows, c), (c,), beta], {"eps": draw(st.sampled_from([1e-5, 1e-3, 0.1]))}
+    return [spread((*rows, c)), (c,), beta], {"eps": draw(st.sampled_from([1e-5, 1e-3, 0.1]))}
 
 
 # ---- losses
@@ -282,7 +290,7 @@ def layer_case(name, make, reference, shape_of, parameters_of, linear=(), traini
     @case(name, lambda *inputs, **options: run_layer(make(**options), *inputs, training=training), reference, linear)
     def _layer(draw):
         options, shape = shape_of(draw)
-        return [shape, *parameters_of(shape, **options)], options
+        return [spread(shape) if name == "BatchNorm (train)" else shape, *parameters_of(shape, **options)], options
 
 
 def _dense_shape(draw):
