@@ -3,21 +3,26 @@
 Legend, for the whole file: x (N, H, W, C) images: batch, height, width, channels in; w (kh, kw, C, F) kernels: F channels
 out, kh·kw "taps"; y, g (N, OH, OW, F) output and its gradient; strides (sh, sw); padding ((top, bottom), (left, right)).
 
-The convolution of neural networks is a correlation:
+The convolution of neural networks is a correlation, here written w * x, of an image that is 0 outside its borders:
 
-    y[n, i, j, f] = Σ x[n, sh·i + a - top, sw·j + b - left, c] w[a, b, c, f]     summed over taps a, b and channels c
+    y[n, i, j, f] = Σ x[n, h, v, c] w[a, b, c, f]     over a, b, c, where h = sh·i + a - top and v = sw·j + b - left
 
-and <g, y> is linear in each of g, x and w. Leave one of the three out and you have that one's gradient, so three kernels,
+So <g, y> is one sum of products of an element each of g, x and w, linear in each of the three, and what one of them is
+multiplied with in it is its gradient:
 
-    correlate(x, w) = y      correlate_adjoint_x(g, w) = dL/dx      correlate_adjoint_w(x, g) = dL/dw
+    correlate(x, w) = y
+    correlate_adjoint_x(g, w) = dL/dx      dL/dx[n, h, v, c] = Σ g[n, i, j, f] w[a, b, c, f]     over i, j, a, b, f
+    correlate_adjoint_w(x, g) = dL/dw      dL/dw[a, b, c, f] = Σ g[n, i, j, f] x[n, h, v, c]     over n, i, j
 
-are closed under differentiation: conv2d is the first, with the other two as its gradients; conv2d_transpose is the second.
+with the same h and v: every tap that read a pixel sends its share back there. The adjoint of a linear map A is its transpose,
+<g, A x> = <Aᵀ g, x>. These three kernels are closed under differentiation: conv2d is the first, with the other two as its
+gradients; conv2d_transpose is the second.
 
-Each is one large GEMM and a gather (im2col) or scatter (col2im) of the taps. The gather costs kh·kw copies per channel,
-so it is done on the side with fewer channels: at stride 1, a correlation is also the adjoint of another one, whose
-kernels are mirrored and have C and F exchanged, and so each kernel can gather x or scatter into y as it likes.
+Each is one large GEMM (matrix-matrix product) and a gather (im2col) or scatter (col2im) of the taps. The gather costs kh·kw
+copies per channel, so it is done on the side with fewer channels: at stride 1, a correlation is also the adjoint of another
+one, whose kernels are mirrored and have C and F exchanged, and so each kernel can gather x or scatter into y as it likes.
 
-Read layers.py next, or losses.py.
+Read norm.py next.
 """
 
 import math
@@ -61,7 +66,11 @@ def mirror(w):
 
 
 def mirrored_padding(padding, kernel):
-    """The padding with which the adjoint of a stride-1 correlation is a correlation with the mirrored kernels."""
+    """The padding with which the adjoint of a stride-1 correlation is a correlation with the mirrored kernels.
+
+    Along one axis, y[i] = Σ x[i + a - before] w[a]: pixel h is read by y[h - a + before], with weight w[a]. So, counting the
+    taps from the end, a = k - 1 - a',  dL/dx[h] = Σ g[h + a' - (k - 1 - before)] w[k - 1 - a'].
+    """
     return tuple((k - 1 - before, k - 1 - after) for k, (before, after) in zip(kernel, padding, strict=True))
 
 
@@ -106,7 +115,7 @@ def correlate(x, w, strides, padding):
 
 
 def correlate_adjoint_x(g, w, size, strides, padding):
-    """The x for which <x, .> = <g, w * .>: one GEMM, then scatter. `size` is x's (H, W)."""
+    """dL/dx, for which <dL/dx, dx> = <g, w * dx> whatever dx is: one GEMM, then scatter. `size` is x's (H, W)."""
     kh, kw, c, f = w.shape
     if f <= c and strides == (1, 1) and np.min(mirrored := mirrored_padding(padding, (kh, kw))) >= 0:
         return rows_times(im2col(g, (kh, kw), strides, mirrored), mirror(w).reshape(-1, c))
@@ -125,7 +134,7 @@ def rows_times(x, matrix):
 
 
 def correlate_adjoint_w(x, g, kernel, strides, padding):
-    """The w for which <w, .> = <g, . * x>: gather, then one GEMM that sums over all images and pixels."""
+    """dL/dw, for which <dL/dw, dw> = <g, dw * x> whatever dw is: gather, then one GEMM that sums over images and pixels."""
     c, f = x.shape[-1], g.shape[-1]
     if f < c and strides == (1, 1) and np.min(mirrored := mirrored_padding(padding, kernel)) >= 0:
         return mirror(correlate_adjoint_w(g, x, kernel, strides, mirrored))
@@ -156,9 +165,10 @@ def conv2d(x, w, *, strides=1, padding="same"):
 def conv2d_transpose(x, w, *, strides=2, padding="same"):
     """The transpose of conv2d as a linear map, shapes (N, H, W, F), (kh, kw, C, F) -> (N, H', W', C).
 
-    H' = H·S for "same", else (H - 1)·S + max(kh, S) - top - bottom. Zeiler et al. 2010; Dumoulin & Visin 2016, chapter 4.
-    With y = correlate_adjoint_x(x, w):  dL = <g, y> = <w * g, x> is linear in x, too, so dL/dx = correlate(g, w), and
-    dL/dw = correlate_adjoint_w(g, x): the image is now g, the incoming gradient is x.
+    H' = H·sh for "same", else (H - 1)·sh + max(kh, sh) - top - bottom. Zeiler et al. 2010; Dumoulin & Visin 2016, chapter 4.
+
+    y = correlate_adjoint_x(x, w), so <g, y> = <w * g, x>: what x is multiplied with is dL/dx = w * g = correlate(g, w); and
+    dL/dw = correlate_adjoint_w(g, x), since g now has the image's place, and x that of the incoming gradient.
     """
     x, w = operands("conv2d_transpose", x, w)
     if x.ndim != 4 or w.ndim != 4 or x.shape[3] != w.shape[3]:
@@ -199,7 +209,8 @@ def depth_to_space(x, block=2):
 def resize_conv2d(x, w):
     """conv2d(upsample(x, 2), w) on "same" padding, exactly, with 36 instead of 100 multiplications for a 5 × 5 kernel.
 
-    (N, H, W, C), (kh, kw, C, F) -> (N, 2H, 2W, F). Odena, Dumoulin & Olah 2016 for why to upsample like this.
+    (N, H, W, C), (kh, kw, C, F) -> (N, 2H, 2W, F); the figures are per pixel of x, channel and filter.
+    Odena, Dumoulin & Olah 2016 for why to upsample like this.
 
     After doubling, neighbouring taps fall on copies of one pixel. Of w0 … w4 along a row, an even output pixel 2i sees
     (w0 + w1, w2 + w3, w4) on the small image's pixels i - 1, i, i + 1, and an odd one (w0, w1 + w2, w3 + w4). So each of
@@ -216,9 +227,9 @@ def phase_kernels(w):
     kh, kw, c, f = w.shape
     (rows, pad_rows), (columns, pad_columns) = phase_sums(kh), phase_sums(kw)
     (_, mh, _), (_, mw, _) = rows.shape, columns.shape
-    sums = np.einsum("pma,qnb->mnpqab", rows, columns).reshape(-1, kh * kw).astype(w.dtype)
+    sums = np.einsum("pma,qnb->mnpqab", rows, columns).reshape(-1, kh * kw).astype(w.dtype)  # (mh·mw·2·2, kh·kw)
     phases = reshape(matmul(Tensor(sums), reshape(w, kh * kw, c * f)), mh, mw, 2, 2, c, f)
-    return reshape(transpose(phases, 0, 1, 4, 2, 3, 5), mh, mw, c, 4 * f), (pad_rows, pad_columns)
+    return reshape(transpose(phases, 0, 1, 4, 2, 3, 5), mh, mw, c, 4 * f), (pad_rows, pad_columns)  # (mh, mw, C, 2·2·F)
 
 
 def phase_sums(taps):

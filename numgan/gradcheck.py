@@ -13,9 +13,10 @@ from .tensor import Tensor
 
 
 def numerical_gradient(f, x, eps=1e-5):
-    """df/dx of f: array -> number, by central differences (f(x + eps) - f(x - eps)) / 2 eps in every element of x.
+    """df/dx of f: array -> number, by central differences (f(x + eps) - f(x - eps)) / (2 eps) in every element.
 
-    The error is about eps² f''' plus the rounding of f, 1e-16 |f| / eps: near 1e-10 in float64 for values around 1.
+    In the Taylor series of f the even terms cancel; what is left is f' + eps² f''' / 6, and the rounding of f adds about
+    1e-16 |f| / eps: together some 1e-11 for values around 1.
     Raises InputError unless x is float64: float32 has too few digits to take differences.
     """
     if x.dtype != np.float64:

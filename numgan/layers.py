@@ -1,4 +1,4 @@
-"""The layers, as in Keras: ops with parameters. Read optim.py next, then games/."""
+"""The layers, as in Keras: ops with parameters. Read optim.py next."""
 
 import math
 
@@ -73,7 +73,7 @@ class Conv2D(Linear):
 
     def __init__(self, filters, kernel_size, *, strides=1, padding="same", use_bias=True, init=glorot_uniform):
         super().__init__(filters, use_bias, init)
-        check_positive(type(self).__name__, kernel_size=kernel_size, strides=strides)
+        check_positive(type(self).__name__, pairs=True, kernel_size=kernel_size, strides=strides)
         self.kernel, self.strides, self.padding = conv.pair(kernel_size), conv.pair(strides), padding
 
     def weight_shape(self, shape):
@@ -101,7 +101,10 @@ class Conv2DTranspose(Conv2D):
 
 
 class ResizeConv2D(Conv2D):
-    """UpSampling2D(2) and a Conv2D in one, at a third of the work (see conv.resize_conv2d): (H, W, C) -> (2H, 2W, filters)."""
+    """UpSampling2D(2) and a Conv2D in one, (H, W, C) -> (2H, 2W, filters): a third of the work for 5 × 5 kernels.
+
+    For 3 × 3 kernels it is as much (see conv.resize_conv2d).
+    """
 
     def __init__(self, filters, kernel_size, *, use_bias=True, init=glorot_uniform):
         super().__init__(filters, kernel_size, use_bias=use_bias, init=init)
@@ -149,13 +152,14 @@ class BatchNorm(Layer):
 class Dropout(Layer):
     """In training, zeroes each element with probability `rate` and divides the others by 1 - rate (Srivastava et al. 2014).
 
-    0 <= rate < 1, rounded to a multiple of 2⁻¹⁶. The mask is a constant, and so the gradient passes where the value did.
+    The division keeps the expected value as it is, so that eval mode has nothing to correct. The mask is a constant, and so
+    the gradient passes where the value did. 0 <= rate < 1, rounded to a multiple of 2⁻¹⁶ below 1.
     """
 
     def __init__(self, rate):
         if not 0 <= rate < 1:
             raise InputError(f"Dropout: expected 0 <= rate < 1, got {rate}")
-        self.threshold = round(rate * 2**16)
+        self.threshold = min(round(rate * 2**16), 2**16 - 1)
 
     def build(self, shape, rng, dtype):
         self.rng = rng
@@ -236,8 +240,9 @@ class Sigmoid(Layer):
 # ---- checks of options
 
 
-def check_positive(where, **values):
-    """InputError unless every value is a positive integer, or a pair of such."""
+def check_positive(where, *, pairs=False, **values):
+    """InputError unless every value is a positive integer, or with `pairs` a pair of such."""
     for name, value in values.items():
-        if not all(isinstance(v, (int, np.integer)) and v > 0 for v in conv.pair(value)):
-            raise InputError(f"{where}: expected a positive integer as {name}, got {value!r}")
+        numbers = value if pairs and np.shape(value) == (2,) else (value,)
+        if not all(isinstance(v, (int, np.integer)) and v > 0 for v in numbers):
+            raise InputError(f"{where}: expected a positive integer{' or a pair' if pairs else ''} as {name}, got {value!r}")

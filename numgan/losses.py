@@ -1,7 +1,7 @@
-"""Losses: one number that says how wrong a network is, and the gradient that starts every backward pass.
+"""Losses: one number L that says how wrong a network is, and dL/d(output), from which all its gradients follow.
 
 All are means over all elements (n of them), so that learning rates do not depend on the batch. Targets are constants:
-plain numbers, or arrays of the prediction's shape. Read layers.py next.
+plain numbers, or arrays of the prediction's shape. Read network.py next.
 """
 
 import numpy as np

@@ -107,7 +107,10 @@ class Sequential(Layer):
         for i, layer in enumerate(layers):
             if not isinstance(layer, Layer) or any(layer is other for other in layers[:i]):
                 raise InputError(f"Sequential: layer {i}: expected a new Layer such as Dense(10), got {layer!r}")
+        self.input_shape = None
         if input_shape is not None:
+            if np.ndim(input_shape) != 1:
+                raise InputError(f"Sequential: expected input_shape as a tuple, such as (100,), got {input_shape!r}")
             if not isinstance(rng, np.random.Generator):
                 raise InputError(f"Sequential: expected rng=numpy.random.default_rng(seed), got {rng!r}")
             self.build(tuple(input_shape), rng, dtype)
@@ -133,6 +136,8 @@ class Sequential(Layer):
             self.output_shapes.append(shape)
 
     def forward(self, x):
+        if self.input_shape is None:
+            raise InputError("Sequential: not built yet: give it input_shape and rng, or put it into a network that has them")
         if x.shape[1:] != self.input_shape:
             raise InputError(f"Sequential: expected input (N, {', '.join(map(str, self.input_shape))}), got {x.shape}")
         for layer in self.stack:

@@ -1,7 +1,8 @@
-"""Batch normalisation, whose gradient is worth deriving by hand."""
+"""Batch normalisation, whose gradient is worth deriving by hand. Read losses.py next."""
 
 import numpy as np
 
+from .errors import InputError
 from .ops import operands
 from .tensor import from_op
 
@@ -15,10 +16,15 @@ def batch_norm(x, gamma, beta, eps=1e-3):
         dx̂ = (dx - dμ) / σ - x̂ dσ / σ,   dμ = mean(dx),   dσ = mean(x̂ dx)   (from σ² = mean((x - μ)²) + eps)
         dL = <h, dx̂> = <h - mean(h) - x̂ mean(h x̂), dx> / σ
 
+    and dL = <g, x̂ dγ + dβ>: γ and β serve all rows, so dL/dγ = Σ g x̂ and dL/dβ = Σ g over the rows. γ is the same in all
+    rows, too, so the code multiplies by it last, and takes g where the formula has h.
+
     In words: a shift or a stretch of the whole channel does not reach y, so h loses its components along 1 and x̂.
     """
     x, gamma = operands("batch_norm", x, gamma)
     x, beta = operands("batch_norm", x, beta)
+    if not x.ndim or gamma.shape != x.shape[-1:] or beta.shape != x.shape[-1:]:
+        raise InputError(f"batch_norm: expected shapes (..., C), (C,), (C,), got {x.shape}, {gamma.shape}, {beta.shape}")
     shape, scale = x.shape, gamma.data
     X = x.data.reshape(-1, shape[-1])  # (M, C)
     M = X.dtype.type(len(X))

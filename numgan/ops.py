@@ -1,8 +1,11 @@
 """Every elementary op beside its derivative.
 
-Each function computes its value y and returns it with one vjp per input. A vjp takes g = dL/dy and gives dL/d(input);
-the docstrings derive it from dL = <g, dy>, where <a, b> is the sum of all products of corresponding elements:
-write dy in terms of dx, move everything else to the left side, and what dx is multiplied with is dL/dx.
+Each function computes its value y and returns it with one vjp per input. A vjp takes g = dL/dy and gives dL/d(input).
+The docstrings derive it from what g means: a small change dy of y changes L by dL = <g, dy>, where <a, b> is the sum of all
+products of corresponding elements. Write dy in terms of dx, move everything else to the left side, and what dx is multiplied
+with is dL/dx. A factor moves over as it is if it is multiplied elementwise, <g, b dx> = <g b, dx>, and a matrix transposed:
+
+    <g, dA B> = Σ gᵢⱼ dAᵢₖ Bₖⱼ = Σ (Σⱼ gᵢⱼ Bₖⱼ) dAᵢₖ = <g Bᵀ, dA>
 
 The closures hold arrays, never tensors: so graphs have no cycles, and die with the last reference. Read conv.py next.
 """
@@ -146,7 +149,7 @@ def logistic(x):
 
 
 def softplus(x):
-    """y = ln(1 + eˣ) = max(x, 0) + ln(1 + e⁻ˡˣˡ).   y' = eˣ / (1 + eˣ) = sigmoid(x)."""
+    """y = ln(1 + eˣ) = max(x, 0) + ln(1 + e^-|x|).   y' = eˣ / (1 + eˣ) = sigmoid(x)."""
     x = as_tensor(x)
     X = x.data
     return from_op(np.logaddexp(X, 0, dtype=X.dtype), (x, lambda g: g * logistic(X)))
@@ -188,10 +191,10 @@ def reshape(x, *shape):
 
 
 def transpose(x, *axes):
-    """Axes in another order (reversed by default); the inverse permutation brings the gradient back."""
+    """Axes in another order (reversed by default), negative ones from the end; the inverse permutation brings g back."""
     x = as_tensor(x)
     axes = axes or tuple(range(x.ndim))[::-1]
-    return from_op(x.data.transpose(axes), (x, lambda g: g.transpose(np.argsort(axes))))
+    return from_op(x.data.transpose(axes), (x, lambda g: g.transpose(np.argsort([a % g.ndim for a in axes]))))
 
 
 def getitem(x, index):

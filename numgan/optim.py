@@ -1,6 +1,7 @@
 """Optimisers: what to do with a gradient. Each owns the parameters that it was given, and touches no others.
 
 `minimize(loss)` is one training step: forget old gradients, walk back from the loss, move the parameters.
+Read gradcheck.py next, then games/.
 """
 
 import numpy as np
@@ -77,7 +78,8 @@ class Adam(Optimizer):
 
         θ ← θ - lr m̂ / (√v̂ + eps)  with  m̂ = m / (1 - β1ᵗ),  v̂ = v / (1 - β2ᵗ).
 
-    The moments start at 0 and so are too small at first; the divisions by 1 - βᵗ make up for it exactly.
+    The moments start at 0 and so are too small at first: m is the sum of (1 - β1) β1ᵗ⁻ⁱ gᵢ over the steps i = 1 … t, and
+    these weights add up to 1 - β1ᵗ. Divided by that, it is a weighted mean of the gradients; likewise v, of their squares.
     lr >= 0, 0 <= β < 1, eps >= 0.
     """
 

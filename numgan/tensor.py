@@ -1,5 +1,10 @@
 """A value that remembers how it was computed, and the one loop that walks back and hands out gradients.
 
+Backpropagation tells how much a number L, the loss, changes with each of the values that it was computed from: the gradient
+of a value holds dL/d(element) for each of its elements. L's own is 1. Where y = f(x) and dL/dy is known, the derivative of f
+alone gives dL/dx (the chain rule); where x is used in several places, a change of it reaches L through each, and dL/dx is the
+sum of what they give. So one walk from L back to its inputs finds all gradients, and no op needs to know any other.
+
 Read this first, then ops.py: there every operation stands beside its derivative.
 """
 
@@ -20,6 +25,7 @@ class Tensor:
     data           ndarray of floats; its dtype is kept by every op (float32 to train, float64 to check)
     grad           dL/d(data), an ndarray of the same shape and dtype, once `backward()` of a loss L has run; else None
     requires_grad  whether anybody wants that gradient
+    born           a running number: whatever a value was computed from has a smaller one
     parents        one pair (parent, vjp) per input that the value was computed from and that requires a gradient:
 
         matmul(a, b)  ──parents──▶  (a, g ↦ g Bᵀ)
@@ -30,7 +36,7 @@ class Tensor:
     Raises InputError if `data` is not of a floating-point dtype.
     """
 
-    __slots__ = ("__weakref__", "age", "data", "grad", "parents", "requires_grad")
+    __slots__ = ("__weakref__", "born", "data", "grad", "parents", "requires_grad")
     __array_ufunc__ = None  # lets `ndarray * tensor` reach Tensor.__rmul__ instead of looping over elements
 
     def __init__(self, data, *, requires_grad=False):
@@ -40,7 +46,7 @@ class Tensor:
         self.grad = None
         self.requires_grad = requires_grad
         self.parents = ()
-        self.age = next(_births)
+        self.born = next(_births)
 
     shape = property(lambda self: self.data.shape)
     ndim = property(lambda self: self.data.ndim)
@@ -97,7 +103,7 @@ class Tensor:
     def _history(self):
         """Every tensor that this one was computed from, itself included, oldest first.
 
-        An input is always older than what is computed from it, so sorting by age sorts the graph.
+        An input is always born before what is computed from it, so sorting by birth sorts the graph.
         """
         seen, stack = {id(self): self}, [self]
         while stack:
@@ -107,13 +113,13 @@ class Tensor:
                     "backward: this graph has been used already. backward() releases a graph as it walks through it, "
                     "to free its memory; compute the forward pass again, or add the losses and call backward() once")
             for parent, _ in node.parents:
-                if parent.age > node.age:
+                if parent.born > node.born:
                     raise InputError(f"backward: {node.op} was computed before an optimiser moved {parent.name}, and its "
                                      "derivative belongs to the old value; compute the forward pass again")
                 if id(parent) not in seen:
                     seen[id(parent)] = parent
                     stack.append(parent)
-        return sorted(seen.values(), key=lambda node: node.age)
+        return sorted(seen.values(), key=lambda node: node.born)
 
     def first_nonfinite(self):
         """Where the first inf or NaN on the way to this value arose, as text ("exp of shape (3,)"), or "" if nowhere."""
@@ -134,7 +140,7 @@ class Parameter(Tensor):
 
     def moved(self):
         """To be called when `data` has changed: what was computed from the old value is then known to be stale."""
-        self.age = next(_births)
+        self.born = next(_births)
 
 
 def _add_gradient(tensor, g, op, upstream):
@@ -156,8 +162,8 @@ def _like(value, tensor):
 def from_op(value, *inputs):
     """The result of an op: its value, and one pair (tensor, vjp) per input.
 
-    An input that needs no gradient is dropped here, with its vjp and the arrays that held: constants, frozen
-    parameters, detached values and no_grad are all this one filter, and no op has to think of them.
+    An input that needs no gradient is dropped here, and with it its vjp and the arrays that the vjp captured. Constants,
+    frozen parameters, detached values and no_grad are all this one filter, and no op has to think of them.
     """
     y = Tensor(_like(value, inputs[0][0]))
     if any(tensor.dtype != y.dtype for tensor, _ in inputs):

@@ -139,7 +139,8 @@ def _reshape(draw):
 @case("transpose", lambda x, axes: ops.transpose(x, *axes), lambda x, axes: x.transpose(axes or None), linear=(0,))
 def _transpose(draw):
     shape = draw(shapes(dims=(0, 4)))
-    return [shape], {"axes": tuple(draw(st.permutations(range(len(shape))))) if draw(st.booleans()) else ()}
+    axes = draw(st.permutations(range(len(shape)))) if draw(st.booleans()) else ()
+    return [shape], {"axes": tuple(a - len(shape) * draw(st.booleans()) for a in axes)}
 
 
 @case("getitem", ops.getitem, lambda x, index: x[index], linear=(0,))

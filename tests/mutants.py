@@ -229,7 +229,7 @@ def textual_mutants():
         *textual("backward", graph,
                  (tensor._add_gradient, "g = np.asarray(tensor.grad + g)", "pass"),
                  (tensor._add_gradient, "g = g.copy()", "pass"),
-                 (tensor.Tensor._history, "node.age", "-node.age"),
+                 (tensor.Tensor._history, "node.born", "-node.born"),
                  (tensor.from_op, "if pair[0].requires_grad", ""),
                  (tensor.Tensor.backward, "node.parents = node.grad = None", "pass"),
                  (tensor.Tensor.backward, "np.array(grad)", "np.ones_like(self.data)")),

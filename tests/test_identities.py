@@ -118,6 +118,12 @@ def test_batch_norm_ignores_shift_and_scale_of_a_channel(seed, shift, scale):
     close(ng.batch_norm(Tensor(scale * x + shift), Tensor(gamma), Tensor(beta), eps=1e-14)[0].data, y.data, 1e-8)
 
 
+@pytest.mark.parametrize("shapes", [((4, 3), (2,), (3,)), ((4, 3), (3,), (1,)), ((4, 3), (4, 3), (3,))])
+def test_batch_norm_refuses_what_does_not_fit(shapes):
+    with pytest.raises(InputError, match="batch_norm: expected shapes"):
+        ng.batch_norm(*(np.ones(shape) for shape in shapes))
+
+
 @given(SEEDS)
 def test_batch_norm_gradient_has_no_part_along_one_and_xhat(seed):
     rng = np.random.default_rng(seed)

@@ -148,3 +148,15 @@ def test_a_generator_is_demanded_and_inputs_are_checked():
 def test_a_layer_without_forward_says_so():
     with pytest.raises(NotImplementedError):
         ng.Layer()(np.ones((1, 1)))
+
+
+def test_slips_of_newcomers_are_explained():
+    with pytest.raises(InputError, match=r"as a tuple, such as \(100,\), got 100"):
+        net(Dense(2), shape=100)
+    with pytest.raises(InputError, match="not built yet"):
+        Sequential(Dense(2))(np.ones((2, 3), np.float32))
+    with pytest.raises(InputError, match="positive integer or a pair as kernel_size"):
+        Conv2D(4, (3, 3, 3))
+    with pytest.raises(InputError, match="positive integer as outputs"):
+        Dense((2, 3))
+    assert Dropout(1 - 1e-9).threshold == 2**16 - 1

@@ -36,6 +36,7 @@ class GAN:
     pixels = (-1, 1)  # the range of images that the networks work on; step and sample always take and give [-1, 1]
     shares_z = True  # G's step uses the z of D's last step, otherwise fresh ones
     joint_batch = False  # real and fake go through D as one batch (not where D has batch statistics)
+    undecided = 0.0  # D's output for an image that it takes for neither
 
     def __init__(self, *, objective="non-saturating", d_steps=1, real_label=1.0, lr=2e-4, beta1=0.5, dtype="float32", rng,
                  **more):
@@ -67,13 +68,17 @@ class GAN:
         return (rng or self.rng).standard_normal((n, self.latent_dim)).astype(self.dtype)
 
     def d_loss(self, real, fake):
-        """-V from the logits of real and generated images: what D minimises."""
+        """-V (if real_label is 1) from the logits of real and generated images: what D minimises."""
         return bce_with_logits(real, self.real_label) + bce_with_logits(fake, 0)
 
     def g_loss(self, fake):
-        """What G minimises, from the logits of its images."""
+        """What G minimises, from the logits of its images.
+
+        With p = D(G(z)) for each of n images, dL/d(logit) is -p / n for the saturating objective and (p - 1) / n for the
+        other: while D sees through G, p is near 0, so the first is near 0 and the second near its largest.
+        """
         if self.objective == "saturating":
-            return -bce_with_logits(fake, 0)  # V itself: its gradient vanishes when D wins
+            return -bce_with_logits(fake, 0)  # the part of V that depends on G
         return bce_with_logits(fake, 1)  # Goodfellow et al. 2014, section 3: same fixed point, stronger gradient
 
     def score(self, logits):
@@ -97,7 +102,7 @@ class GAN:
         minibatches = np.split(batch * ((high - low) / 2) + (high + low) / 2, self.d_steps)
         for i, real in enumerate(minibatches):
             keep = self.shares_z and i == self.d_steps - 1
-            with nullcontext() if keep else self.generator.frozen():
+            with nullcontext() if keep else self.generator.frozen():  # only G's step needs a graph through G
                 fake = self.generator(self.latent(len(real)))
             metrics = self.d_step(Tensor(real), fake.detach())
         if not self.shares_z:
@@ -147,8 +152,6 @@ class GAN:
         """The losses where D cannot tell real from fake, D(x) = 1/2: the reference lines of the plots (ln 2, 2 ln 2)."""
         undecided = Tensor(np.full((1, 1), self.undecided))
         return {"d_loss": self.d_loss(undecided, undecided).item(), "g_loss": self.g_loss(undecided).item()}
-
-    undecided = 0.0  # D's output there
 
     def state(self):
         """Name -> array (no copy) of all parameters, buffers and moments; the generator `rng` is not among them."""

@@ -1,5 +1,6 @@
 """LSGAN: least squares instead of cross-entropy (Mao et al. 2017)."""
 
+from ..errors import InputError
 from ..losses import l2
 from .dcgan import DCGAN
 
@@ -8,12 +9,14 @@ class LSGAN(DCGAN):
     """D regresses 1 for real and 0 for fake images; G wants D to say 1. No sigmoid, so no saturation: a fake far on the
     right side of the boundary is still pulled towards it (Mao et al. 2017, section 3.2). On DCGAN's networks.
 
-    real_label is D's target for real images; `objective` does not apply.
+    real_label is D's target for real images; there is one objective, the default.
     """
 
     undecided = 0.5
 
     def __init__(self, *, objective="non-saturating", **options):
+        if objective != "non-saturating":
+            raise InputError(f"LSGAN: expected no objective, since least squares is its only one, got {objective!r}")
         super().__init__(objective=objective, **options)
 
     def d_loss(self, real, fake):
