@@ -48,6 +48,8 @@ def resolve_padding(padding, size, kernel, strides):
     "same" is TensorFlow's: ceil(size / stride) outputs, and of an odd padding the extra pixel goes to the end.
     Raises InputError for an unknown padding, and if the kernel does not fit into the padded image.
     """
+    if min(strides) < 1:
+        raise InputError(f"convolution: expected strides >= 1, got {strides}")
     if padding == "same":
         total = [max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in zip(size, kernel, strides, strict=True)]
         padding = tuple((p // 2, p - p // 2) for p in total)
@@ -202,6 +204,8 @@ def depth_to_space(x, block=2):
     Shi et al. 2016 ("pixel shuffle"). A permutation composed of known ops: nothing new to differentiate.
     """
     n, h, w, c = x.shape
+    if block < 1 or c % block**2:
+        raise InputError(f"depth_to_space: expected channels that block² = {block**2} divides, got {x.shape}")
     blocks = reshape(x, n, h, w, block, block, c // block**2)
     return reshape(transpose(blocks, 0, 1, 3, 2, 4, 5), n, h * block, w * block, c // block**2)
 

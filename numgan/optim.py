@@ -17,8 +17,9 @@ class Optimizer:
     def __init__(self, parameters, lr, **ranges):
         self.parameters, self.lr = list(parameters), lr
         self.t = np.zeros((), np.int64)  # an array, since it is part of the state
-        if not self.parameters:
-            raise InputError(f"{type(self).__name__}: expected at least one parameter, got none")
+        if not self.parameters or len({id(p) for p in self.parameters}) < len(self.parameters):
+            raise InputError(f"{type(self).__name__}: expected at least one parameter, and each once, "
+                             f"got {[p.name for p in self.parameters]}")
         for name, (value, low, high) in {"lr": (lr, 0, np.inf), **ranges}.items():
             if not low <= value < high:
                 raise InputError(f"{type(self).__name__}: expected {low} <= {name} < {high}, got {value}")
@@ -50,7 +51,9 @@ class Optimizer:
             p.moved()
 
     def state(self):
-        """Name -> array (no copy): the step number and every parameter's moments."""
+        """Name -> array (no copy): the step number and every parameter's moments. InputError if two share a name."""
+        if len({p.name for p in self.parameters}) < len(self.parameters):
+            raise InputError(f"{type(self).__name__}.state: expected distinct names, got {[p.name for p in self.parameters]}")
         return {"t": self.t} | {f"{p.name}.moment{i}": moment for i, moments in enumerate(self.moments, 1)
                                 for p, moment in zip(self.parameters, moments, strict=True)}
 

@@ -97,6 +97,7 @@ def test_gathering_and_scattering_are_two_ways_to_the_same_numbers(seed, kernel,
     (lambda x, w: ng.conv2d(x, w, padding="full"), "padding"), (lambda x, w: ng.conv2d(x, w, padding=1), "padding"),
     (lambda x, w: ng.conv2d(x, w, padding=((0, 0), (0, -1))), "padding"),
     (lambda x, w: ng.conv2d(x[:, :2], w, padding="valid"), "does not fit"),
+    (lambda x, w: ng.conv2d(x, w, strides=0), "strides"), (lambda x, w: ng.depth_to_space(x, 2), "depth_to_space"),
     (lambda x, w: ng.conv2d_transpose(x, w[:, :, :, :2]), "conv2d_transpose"),
     (lambda x, w: ng.conv2d_transpose(x, w, padding=((9, 9), (9, 9))), "does not fit")])
 def test_convolutions_that_do_not_fit(call, says):

@@ -110,6 +110,11 @@ def test_float32_parameters_stay_float32():
         np.dtype("float32"), np.dtype("int64")}
 
 
+def test_no_state_is_lost_to_a_shared_name():
+    with pytest.raises(InputError, match="distinct names"):
+        Adam([Parameter(np.ones(2), "w"), Parameter(np.ones(3), "w")]).state()
+
+
 def test_missing_gradient_is_named_and_nothing_moves():
     a, b = Parameter(np.ones(2), "a"), Parameter(np.ones(2), "b.w")
     with pytest.raises(InputError, match=r"b\.w"):
@@ -128,7 +133,7 @@ def test_loss_that_is_not_finite_is_traced_and_nothing_moves():
 @pytest.mark.parametrize(("make", "name"), [
     (lambda p: Adam(p, -1.0), "lr"), (lambda p: Adam(p, beta1=1.0), "beta1"), (lambda p: Adam(p, beta2=-0.1), "beta2"),
     (lambda p: Adam(p, eps=-1e-8), "eps"), (lambda p: SGD(p, float("nan")), "lr"), (lambda p: SGD(p, momentum=1), "momentum"),
-    (lambda p: Adam([]), "parameter")])
+    (lambda p: Adam([]), "parameter"), (lambda p: Adam(p + p), "each once")])
 def test_options_out_of_range(make, name):
     with pytest.raises(InputError, match=name):
         make([Parameter(np.ones(1))])
