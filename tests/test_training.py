@@ -597,14 +597,20 @@ CHANGES = {
 }
 
 
+def changed_checkpoint(run, change, folder):
+    """The run's checkpoint with one of CHANGES made to it, in a file of its own."""
+    about, arrays = checkpoint.load(run.path)
+    CHANGES[change](about, arrays)
+    path = folder / "changed.npz"
+    checkpoint.save(path, about, arrays)
+    return path
+
+
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_a_checkpoint_of_something_else_is_refused_in_one_line_that_names_it(finished, tmp_path, change):
     run, _ = finished
-    about, arrays = checkpoint.load(run.path)
-    CHANGES[change](about, arrays)
-    path = tmp_path / "changed.npz"
-    checkpoint.save(path, about, arrays)
+    path = changed_checkpoint(run, change, tmp_path)
     with refused(path):
         Run.load(path, run.batches.images, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -613,11 +619,7 @@ def test_a_checkpoint_of_something_else_is_refused_in_one_line_that_names_it(fin
 @pytest.mark.parametrize("change", [
     "another game", "unknown game", "another size", "no settings", "no weights", "no rng"])
 def test_load_game_refuses_a_checkpoint_of_something_else(finished, tmp_path, change):
-    run, _ = finished
-    about, arrays = checkpoint.load(run.path)
-    CHANGES[change](about, arrays)
-    path = tmp_path / "changed.npz"
-    checkpoint.save(path, about, arrays)
+    path = changed_checkpoint(finished[0], change, tmp_path)
     with refused(path):
         load_game(path)
 
