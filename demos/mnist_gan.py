@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from numgan import InputError, checkpoint, data
-from numgan.games import DCGAN, LSGAN, VanillaGAN
+from numgan.games import ACGAN, BEGAN, DCGAN, LSGAN, SGAN, VanillaGAN
 from numgan.training import Batches, Run, train
 
 GAMES = {"dcgan": (DCGAN, {}), "dense": (VanillaGAN, {"variant": "dense"}), "shallow": (VanillaGAN, {"variant": "shallow"}),
-         "minimal": (VanillaGAN, {"variant": "minimal"}), "lsgan": (LSGAN, {})}
+         "minimal": (VanillaGAN, {"variant": "minimal"}), "lsgan": (LSGAN, {}), "sgan": (SGAN, {}), "acgan": (ACGAN, {}),
+         "began": (BEGAN, {})}
 DEFAULTS = {"game": "dcgan", "steps": 2000, "every": 200, "seed": 0, "data": "digits-10k", "data_dir": None, "batch": None}
-GAME_OPTIONS = ("objective", "d_steps", "real_label", "lr")
+GAME_OPTIONS = ("objective", "d_steps", "real_label", "lr", "gamma")
+OWNERS = {"labels": "sgan", "gamma": "began"}  # options of one game only
 
 
 def arguments():
@@ -24,16 +26,19 @@ def arguments():
     add = parser.add_argument
     add("--game", choices=GAMES, help="default dcgan")
     add("--steps", type=int, help="steps in all, those before --resume included; default 2000")
-    add("--batch", type=int, help="images in each minibatch; default 32 (dense 128, shallow and minimal 100)")
+    add("--batch", type=int, help="images in each minibatch; default 32 (dense, sgan 128, shallow, minimal 100, began 16)")
     add("--seed", type=int, help="of everything random; default 0")
     add("--data", choices=("digits-10k", "mnist"), help="10,000 embedded digits (default) or MNIST's 60,000")
     add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
     add("--out", type=Path, help="folder for the results; default runs/GAME, after --resume the checkpoint's")
     add("--every", type=int, help="steps from one sample sheet and checkpoint to the next; default 200")
-    add("--objective", choices=("non-saturating", "saturating"), help="G's; default non-saturating")
+    add("--objective", choices=("non-saturating", "saturating", "feature matching"),
+        help="G's; default non-saturating (sgan: feature matching)")
     add("--d-steps", type=int, help="steps of D per step of G (Goodfellow's k); default 1")
     add("--real-label", type=float, help="D's target for real images, in (0.5, 1]; default 1, dense 0.9")
     add("--lr", type=float, help="Adam's learning rate; default: the game's")
+    add("--labels", type=int, help="sgan: how many labelled images, class-balanced; default 100")
+    add("--gamma", type=float, help="began: the diversity ratio, in (0, 1]; default 0.5")
     add("--resume", type=Path, metavar="CHECKPOINT", help="go on with a run as if it had never stopped")
     add("--summary", action="store_true", help="print the networks and leave")
     return vars(parser.parse_args())
@@ -41,8 +46,25 @@ def arguments():
 
 def new_game(about, rng):
     """The game that the options describe."""
+    for name, owner in OWNERS.items():
+        if name in about and about["game"] != owner:
+            raise InputError(f"--{name}: is for --game {owner}, this one is {about['game']}")
     game, settings = GAMES[about["game"]]
     return game(**settings, **{name: about[name] for name in GAME_OPTIONS if name in about}, rng=rng)
+
+
+def batches_for(about, d_steps, rng):
+    """The minibatches that the options describe."""
+    images, labels = data.load(about["data"], about["data_dir"])
+    if about["game"] == "sgan":
+        rng_labels = np.random.default_rng(seeds(about)[2])
+        labels = data.few_labels(labels, about.get("labels", 100), rng_labels)
+    return Batches(images, about["batch"] * d_steps, rng, labels if GAMES[about["game"]][0].labelled else None)
+
+
+def seeds(about):
+    """Of the game, of the minibatches, and of the choice of labelled images."""
+    return np.random.SeedSequence(about["seed"]).spawn(3)
 
 
 def new_run(options):
@@ -53,12 +75,10 @@ def new_run(options):
     about = DEFAULTS | options
     if about["seed"] < 0:
         raise InputError(f"--seed: expected a number >= 0, got {about['seed']}")
-    images, _ = data.load(about["data"], about["data_dir"])
-    game_seed, data_seed = np.random.SeedSequence(about["seed"]).spawn(2)
+    game_seed, data_seed, _ = seeds(about)
     game = new_game(about, np.random.default_rng(game_seed))
     about["batch"] = game.batch if about["batch"] is None else about["batch"]
-    batches = Batches(images, about["batch"] * game.d_steps, np.random.default_rng(data_seed))
-    return Run(game, batches, out, about)
+    return Run(game, batches_for(about, game.d_steps, np.random.default_rng(data_seed)), out, about)
 
 
 def resumed_run(options):
@@ -75,8 +95,8 @@ def resumed_run(options):
     about |= options
     if out.resolve() != path.parent.resolve() and (out / "checkpoint.npz").exists():
         raise InputError(f"{out} holds another run: choose another --out")
-    images, _ = data.load(about["data"], about["data_dir"])
-    return Run.load(path, images, out, about)
+    batches = batches_for(about, about.get("d_steps", 1), np.random.default_rng())
+    return Run.load(path, batches, out, about)
 
 
 def main():

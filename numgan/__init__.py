@@ -8,12 +8,14 @@ from .conv import conv2d, conv2d_transpose, depth_to_space, resize_conv2d, upsam
 from .errors import InputError
 from .gradcheck import gradcheck, numerical_gradient
 from .layers import (
+    ELU,
     BatchNorm,
     Conv2D,
     Conv2DTranspose,
     Dense,
     Dropout,
     Flatten,
+    GaussianNoise,
     LeakyReLU,
     ReLU,
     Reshape,
@@ -33,6 +35,7 @@ from .ops import (
     broadcast_to,
     concatenate,
     div,
+    elu,
     exp,
     getitem,
     leaky_relu,

@@ -72,6 +72,23 @@ def mnist(split="train", folder=None):
     return images, labels
 
 
+def few_labels(labels, n, rng):
+    """The labels with all but n replaced by -1 (unknown), the n drawn class-balanced: as many of each class, ± 1.
+
+    labels: integers 0 … 9. InputError unless each class gets at least one, and there are that many.
+    """
+    kept = np.full(len(labels), -1)
+    order = rng.permutation(len(labels))
+    queues = [order[labels[order] == digit] for digit in range(10)]
+    turn = rng.permutation(10)  # who gets one more, where 10 does not divide n
+    for i, queue in enumerate(queues):
+        share = n // 10 + (turn[i] < n % 10)
+        if not 1 <= share <= len(queue):
+            raise InputError(f"labelled images: expected at least 10 and at most {len(labels)}, as many of each digit; got {n}")
+        kept[queue[:share]] = i
+    return kept
+
+
 def to_images(pixels):
     """Bytes to what the networks see: uint8 (n, h, w) or (n, h, w, c) -> float32 (n, h, w, c) in [-1, 1].
 

@@ -33,36 +33,52 @@ def normal(std):
 
 
 class Linear(Layer):
-    """What Dense and the convolutions share: weights w, drawn by `init`, and a bias b per output channel, at first 0."""
+    """What Dense and the convolutions share: weights w, drawn by `init`, and a bias b per output channel, at first 0.
 
-    def __init__(self, outputs, use_bias, init):
+    With `weight_norm`, w = g v / |v| for each output channel (Salimans & Kingma 2016, eq. 2): v gives the direction of its
+    weights and the number g their length, and these are trained in the place of w. At first v = w and g = |w|.
+    """
+
+    output_axis = -1  # of w
+
+    def __init__(self, outputs, use_bias, init, weight_norm):
         check_positive(type(self).__name__, outputs=outputs)
-        self.outputs, self.use_bias, self.init = outputs, use_bias, init
+        self.outputs, self.use_bias, self.init, self.weight_norm = outputs, use_bias, init, weight_norm
 
     def build(self, shape, rng, dtype):
-        """Parameters w (as `weight_shape` says) and b (outputs,)."""
-        self.w = Parameter(self.init(self.weight_shape(shape), rng).astype(dtype))
+        """Parameters w (as `weight_shape` says), or v like it and g, one number per output channel; and b (outputs,)."""
+        w = Parameter(self.init(self.weight_shape(shape), rng).astype(dtype))
+        if self.weight_norm:
+            self.v, self.g = w, Parameter(self.length(w).data)
+        else:
+            self.w = w
         if self.use_bias:
             self.b = Parameter(np.zeros(self.outputs, dtype))
 
+    def length(self, w):
+        """|w| of each output channel's weights, as an array that broadcasts to w."""
+        inputs = tuple(np.delete(np.arange(w.ndim), self.output_axis))
+        return ops.sqrt((w * w).sum(inputs, keepdims=True))
+
     def forward(self, x):
-        y = self.product(x)
+        w = self.v * (self.g / self.length(self.v)) if self.weight_norm else self.w
+        y = self.product(x, w)
         return y + self.b if self.use_bias else y
 
 
 class Dense(Linear):
     """y = x w + b, (d,) -> (units,)."""
 
-    def __init__(self, units, *, use_bias=True, init=glorot_uniform):
-        super().__init__(units, use_bias, init)
+    def __init__(self, units, *, use_bias=True, init=glorot_uniform, weight_norm=False):
+        super().__init__(units, use_bias, init, weight_norm)
 
     def weight_shape(self, shape):
         if len(shape) != 1:
             raise InputError(f"expected vectors (d,), got {shape}; put a Flatten() before it")
         return (*shape, self.outputs)
 
-    def product(self, x):
-        return x @ self.w
+    def product(self, x, w):
+        return x @ w
 
 
 class Conv2D(Linear):
@@ -71,8 +87,9 @@ class Conv2D(Linear):
     strides: a number or a pair; padding: "same" (H' = ceil(H / stride), as in TensorFlow) or "valid".
     """
 
-    def __init__(self, filters, kernel_size, *, strides=1, padding="same", use_bias=True, init=glorot_uniform):
-        super().__init__(filters, use_bias, init)
+    def __init__(self, filters, kernel_size, *, strides=1, padding="same", use_bias=True, init=glorot_uniform,
+                 weight_norm=False):
+        super().__init__(filters, use_bias, init, weight_norm)
         check_positive(type(self).__name__, pairs=True, kernel_size=kernel_size, strides=strides)
         self.kernel, self.strides, self.padding = conv.pair(kernel_size), conv.pair(strides), padding
 
@@ -81,12 +98,14 @@ class Conv2D(Linear):
             raise InputError(f"expected images (H, W, C), got {shape}; put a Reshape(H, W, C) before it")
         return (*self.kernel, shape[-1], self.outputs)
 
-    def product(self, x):
-        return conv.conv2d(x, self.w, strides=self.strides, padding=self.padding)
+    def product(self, x, w):
+        return conv.conv2d(x, w, strides=self.strides, padding=self.padding)
 
 
 class Conv2DTranspose(Conv2D):
     """Transposed convolution, (H, W, C) -> (H·stride, W·stride, filters) with padding "same"."""
+
+    output_axis = -2
 
     def __init__(self, filters, kernel_size, *, strides=2, **options):
         super().__init__(filters, kernel_size, strides=strides, **options)
@@ -96,8 +115,8 @@ class Conv2DTranspose(Conv2D):
         kh, kw, c, filters = super().weight_shape(shape)
         return (kh, kw, filters, c)
 
-    def product(self, x):
-        return conv.conv2d_transpose(x, self.w, strides=self.strides, padding=self.padding)
+    def product(self, x, w):
+        return conv.conv2d_transpose(x, w, strides=self.strides, padding=self.padding)
 
 
 class ResizeConv2D(Conv2D):
@@ -106,11 +125,11 @@ class ResizeConv2D(Conv2D):
     For 3 × 3 kernels it is as much (see conv.resize_conv2d).
     """
 
-    def __init__(self, filters, kernel_size, *, use_bias=True, init=glorot_uniform):
-        super().__init__(filters, kernel_size, use_bias=use_bias, init=init)
+    def __init__(self, filters, kernel_size, *, use_bias=True, init=glorot_uniform, weight_norm=False):
+        super().__init__(filters, kernel_size, use_bias=use_bias, init=init, weight_norm=weight_norm)
 
-    def product(self, x):
-        return conv.resize_conv2d(x, self.w)
+    def product(self, x, w):
+        return conv.resize_conv2d(x, w)
 
 
 # ---- normalisation and noise
@@ -171,6 +190,23 @@ class Dropout(Layer):
         return ops.mul(x, kept * x.dtype.type(1 / (1 - self.threshold / 2**16)))
 
 
+class GaussianNoise(Layer):
+    """In training, adds noise from N(0, std²), drawn in float32: a constant, so the gradient passes as it is. std > 0."""
+
+    def __init__(self, std):
+        if not std > 0:
+            raise InputError(f"GaussianNoise: expected a standard deviation > 0, got {std}")
+        self.std = std
+
+    def build(self, shape, rng, dtype):
+        self.rng = rng
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        return x + (self.rng.standard_normal(x.shape, np.float32) * np.float32(self.std)).astype(x.dtype, copy=False)
+
+
 # ---- layers without parameters
 
 
@@ -217,6 +253,12 @@ class LeakyReLU(Layer):
 
     def forward(self, x):
         return ops.leaky_relu(x, self.slope)
+
+
+class ELU(Layer):
+    """x where x > 0, else eˣ - 1."""
+
+    forward = staticmethod(ops.elu)
 
 
 class ReLU(Layer):

@@ -180,6 +180,15 @@ def leaky_relu(x, slope=0.2):
     return from_op(np.maximum(x.data, y, out=y), (x, vjp))
 
 
+def elu(x):
+    """y = x where x > 0, else eˣ - 1 (Clevert et al. 2016).   y' = 1 or eˣ, that is y + 1; the two agree at 0."""
+    x = as_tensor(x)
+    y = np.asarray(np.expm1(np.minimum(x.data, 0)))
+    slope = y + 1
+    y += np.maximum(x.data, 0)
+    return from_op(y, (x, lambda g: g * slope))
+
+
 # ---- shapes: every one of these moves numbers, and its gradient moves them back
 
 

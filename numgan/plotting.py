@@ -24,15 +24,14 @@ def save_sheet(path, images, columns=None, zoom=2):
         imsave(temporary, page[..., None].repeat(3, 2))  # RGB: a colour map would lose a level here and there
 
 
-def save_curves(path, history, equilibrium):
-    """Losses, D's scores and accuracies over the steps, as PNG.
+def save_curves(path, history, panels, equilibrium):
+    """Curves over the steps, as PNG.
 
-    history: name -> array, with "step"; equilibrium: name of a loss -> its value where D cannot tell real from fake.
+    history: name -> array, with "step"; panels: title -> names of its curves; equilibrium: name of a loss -> its value
+    where D cannot tell real from fake.
     """
     from matplotlib.figure import Figure
-    figure = Figure(figsize=(9, 8), layout="constrained")
-    panels = {"loss": ("d_loss", "g_loss"), "D(x), D(G(z))": ("d_real", "d_fake"),
-              "accuracy": ("d_accuracy_real", "d_accuracy_fake", "g_accuracy")}
+    figure = Figure(figsize=(9, 1 + 2.4 * len(panels)), layout="constrained")
     for axes, (title, names) in zip(figure.subplots(len(panels), sharex=True), panels.items(), strict=True):
         for i, name in enumerate(names):
             steps, values = history["step"], history[name]

@@ -22,25 +22,42 @@ from .data import to_images
 from .errors import InputError
 from .network import load_arrays
 
-SHEET = 25  # images on a sample sheet
-
 
 class Batches:
     """Random minibatches of images (uint8 (n, H, W)), drawn with replacement: so there is no odd last batch.
 
-    Iterating gives float32 (size, H, W, 1) in [-1, 1]; images stay uint8 until then.
+    Iterating gives pairs: float32 (size, H, W, 1) in [-1, 1], images stay uint8 until then; and their labels, if there are
+    any, else None. A label -1 means unknown. Where some are, the first half of a minibatch is drawn from the labelled
+    images, the other from all, and without their labels.
     """
 
-    def __init__(self, images, size, rng):
+    def __init__(self, images, size, rng, labels=None):
         if not (isinstance(size, (int, np.integer)) and size >= 1 and len(images)):
             raise InputError(f"Batches: expected a size >= 1 and at least one image, got {size!r} and {len(images)} images")
+        if labels is not None and len(labels) != len(images):
+            raise InputError(f"Batches: expected a label for each of {len(images)} images, got {len(labels)}")
         self.images, self.size, self.rng = images, size, rng
+        self.labels = None if labels is None else np.asarray(labels, np.int64)
+        self.known = np.arange(len(images)) if labels is None else np.flatnonzero(self.labels >= 0)
+        if not len(self.known):
+            raise InputError("Batches: expected at least one labelled image, got only unknown labels (-1)")
+        self.shape = to_images(images[:1]).shape[1:]
 
     def __iter__(self):
         return self
 
     def __next__(self):
-        return to_images(self.images[self.rng.integers(0, len(self.images), self.size)])
+        half = self.size // 2 if len(self.known) < len(self.images) else 0
+        chosen = np.concatenate([self.known[self.rng.integers(0, len(self.known), half)],
+                                 self.rng.integers(0, len(self.images), self.size - half)])
+        labels = None if self.labels is None else self.labels[chosen]
+        if half:
+            labels[half:] = -1
+        return to_images(self.images[chosen]), labels
+
+    def examples(self, n):
+        """n images spread over the whole data set, in [-1, 1]: the same ones every time."""
+        return to_images(self.images[np.linspace(0, len(self.images) - 1, n).astype(int)])
 
 
 class Run:
@@ -50,16 +67,19 @@ class Run:
     about    what else the checkpoint shall remember, as JSON values (where the images come from, ...)
     history  one dict per step: "step" and what game.step returned
     z        codes of the sample sheets, the same for the whole run
+    draw     draw(path, run) makes the sample sheet
     """
 
-    def __init__(self, game, batches, out, about=None):
+    def __init__(self, game, batches, out, about=None, draw=None):
         self.game, self.batches, self.out, self.about = game, batches, Path(out), about or {}
-        shape = to_images(batches.images[:1]).shape[1:]
-        if shape != game.image_shape or batches.size % game.d_steps:
+        if batches.shape != game.image_shape or batches.size % game.d_steps:
             raise InputError(f"Run: expected images {game.image_shape} in batches of a multiple of d_steps = {game.d_steps}, "
-                             f"got {shape} in batches of {batches.size}")
+                             f"got {batches.shape} in batches of {batches.size}")
+        if game.labelled and batches.labels is None:
+            raise InputError(f"Run: {type(game).__name__} plays with labelled images, expected Batches(..., labels=labels)")
         self.history = []
-        self.z = game.latent(SHEET, np.random.default_rng(0))
+        self.z = game.sheet_latent(np.random.default_rng(0))
+        self.draw = draw or draw_sheet
 
     @property
     def step(self):
@@ -89,18 +109,20 @@ class Run:
         checkpoint.save(self.path, about, arrays)
 
     @classmethod
-    def load(cls, path, images, out, about=None):
-        """The run that `save` wrote, to go on bit by bit as if it had never stopped. `images` must be the same ones.
+    def load(cls, path, batches, out, about=None, draw=None):
+        """The run that `save` wrote, to go on bit by bit as if it had never stopped.
 
-        `about` replaces what the checkpoint remembers.
+        `batches` must be made like those that it had; their generator is set to where it was. `about` replaces what the
+        checkpoint remembers.
 
         Raises InputError if the file is not a whole checkpoint of a game that this version knows.
         """
         saved, arrays = checkpoint.load(path)
         with _whole(path):
-            game, batches_rng = _game(saved, arrays), np.random.default_rng()
-            batches_rng.bit_generator.state = saved["rng"]["batches"]
-            run = cls(game, Batches(images, saved["batch"], batches_rng), out, about or saved["run"])
+            if batches.size != saved["batch"]:
+                raise InputError(f"expected batches of {saved['batch']}, as this run had, got {batches.size}")
+            batches.rng.bit_generator.state = saved["rng"]["batches"]
+            run = cls(_game(saved, arrays), batches, out, about or saved["run"], draw)
             load_arrays({"z": run.z}, {"z": arrays["z"]}, "sample sheets")
             run.history = [dict(zip(saved["columns"], row, strict=True)) | {"step": int(row[0])}
                            for row in arrays["history"].tolist()]
@@ -147,13 +169,13 @@ def train(run, steps, every=200):
             raise InputError(f"train: expected a whole number {name} >= 1, got {value!r}")
     if steps <= run.step:
         raise InputError(f"train: the run has done {run.step} steps already; steps is the total, got {steps}")
-    progress = Progress(run.step, steps)
+    progress = Progress(run.step, steps, run.game.shown)
     with _log(run) as write_row, _stop_requests() as stop:
         if run.step == 0:
             snapshot(run)
         for batch in run.batches:
             with _located(run, run.step + 1):
-                row = {"step": run.step + 1, **run.game.step(batch)}
+                row = {"step": run.step + 1, **run.game.step(*batch)}
             run.history.append(row)
             write_row(row)
             drawn = run.step % every == 0 or run.step == steps
@@ -184,11 +206,16 @@ def snapshot(run):
     """Draw the sample sheet and the curves, save the checkpoint; none of them if a parameter is not finite."""
     with _located(run, run.step):
         run.check()
-    plotting.save_sheet(run.out / "samples" / f"step_{run.step:06d}.png", run.game.generate(run.z))
+    run.draw(run.out / "samples" / f"step_{run.step:06d}.png", run)
     if run.history:
         columns = {name: np.array([row[name] for row in run.history]) for name in run.history[0]}
-        plotting.save_curves(run.out / "curves.png", columns, run.game.equilibrium())
+        plotting.save_curves(run.out / "curves.png", columns, run.game.panels, run.game.equilibrium())
     run.save()
+
+
+def draw_sheet(path, run):
+    """The usual sample sheet: what the game exhibits."""
+    plotting.save_sheet(path, run.game.exhibit(run.z, run.batches.examples(len(run.z))), run.game.sheet_columns)
 
 
 @contextmanager
@@ -231,8 +258,8 @@ def _stop_requests():
 class Progress:
     """The line that says how far a run is: on a terminal one line that is rewritten, elsewhere one per snapshot."""
 
-    def __init__(self, done, total):
-        self.first, self.total, self.began, self.shown = done, total, time.monotonic(), 0.0
+    def __init__(self, done, total, names):
+        self.first, self.total, self.names, self.began, self.shown = done, total, names, time.monotonic(), 0.0
         self.live = sys.stderr.isatty()
 
     def show(self, row, lasting):
@@ -243,9 +270,9 @@ class Progress:
         self.shown, step = now, row["step"]
         rate = (step - self.first) / max(now - self.began, 1e-6)
         minutes, seconds = divmod(round((self.total - step) / rate), 60)
-        line = (f"step {step}/{self.total} {rate:.1f}/s ETA {minutes}:{seconds:02d} "
-                f"loss D {row['d_loss']:.3f} G {row['g_loss']:.3f} D(x) {row['d_real']:.2f} D(G(z)) {row['d_fake']:.2f}")
-        self.say(line, end="\n" if lasting or not self.live else "")
+        figures = " ".join(f"{label} {row[name]:.2f}" for label, name in self.names.items())
+        self.say(f"step {step}/{self.total} {rate:.1f}/s ETA {minutes}:{seconds:02d} {figures}",
+                 end="\n" if lasting or not self.live else "")
 
     def say(self, line, end="\n"):
         """Print a line over the live one."""

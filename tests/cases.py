@@ -97,7 +97,7 @@ def _div(draw):
 
 
 UNARY = {"neg": lambda x: -x, "exp": np.exp, "tanh": np.tanh, "sigmoid": ref.sigmoid, "softplus": ref.softplus,
-         "relu": ref.relu, "abs": ref.magnitude}
+         "relu": ref.relu, "elu": ref.elu, "abs": ref.magnitude}
 for name, function in UNARY.items():
     @case(name, getattr(ops, name), function, linear=(0,) if name == "neg" else ())
     def _unary(draw):
@@ -349,15 +349,25 @@ def _mask(shape, rate):
     return run_layer(ng.Dropout(rate), ng.Tensor(np.ones(shape))).data
 
 
+def _noise(shape, std):
+    """The noise that GaussianNoise draws first."""
+    return run_layer(ng.GaussianNoise(std), ng.Tensor(np.zeros(shape))).data
+
+
 layer_case("Dropout (train)", lambda rate: ng.Dropout(rate), lambda x, rate: x * _mask(x.shape, rate),
            lambda draw: ({"rate": draw(st.sampled_from([0.0, 0.3, 0.5]))}, draw(shapes(1, (1, 4)))), lambda shape, rate: [],
            linear=(0,))
 layer_case("Dropout (eval)", lambda rate: ng.Dropout(rate), lambda x, rate: x,
            lambda draw: ({"rate": 0.3}, draw(shapes(0, (1, 4)))), lambda shape, rate: [], linear=(0,), training=False)
 
+layer_case("GaussianNoise (train)", lambda std: ng.GaussianNoise(std), lambda x, std: x + _noise(x.shape, std),
+           lambda draw: ({"std": draw(st.sampled_from([0.1, 1.0]))}, draw(shapes(0, (1, 4)))), lambda shape, std: [])
+layer_case("GaussianNoise (eval)", lambda std: ng.GaussianNoise(std), lambda x, std: x,
+           lambda draw: ({"std": 0.3}, draw(shapes(0, (1, 4)))), lambda shape, std: [], linear=(0,), training=False)
+
 
 PLAIN = {"Flatten": (ng.Flatten, lambda x: x.reshape(len(x), int(np.prod(x.shape[1:])))),
-         "UpSampling2D": (ng.UpSampling2D, ref.upsample), "ReLU": (ng.ReLU, ref.relu),
+         "UpSampling2D": (ng.UpSampling2D, ref.upsample), "ReLU": (ng.ReLU, ref.relu), "ELU": (ng.ELU, ref.elu),
          "LeakyReLU": (ng.LeakyReLU, ref.leaky_relu), "Tanh": (ng.Tanh, np.tanh), "Sigmoid": (ng.Sigmoid, ref.sigmoid),
          "Reshape": (lambda: ng.Reshape(4, 1), lambda x: x.reshape(len(x), 4, 1))}
 SHAPES = {"UpSampling2D": st.just((2, 2, 3, 2)), "Reshape": st.sampled_from([(3, 2, 2), (2, 4)])}

@@ -21,8 +21,26 @@ WHOLE = 1e-8  # tolerance against the complex step for a whole network
 
 
 @dataclass
+class Played:
+    """What a loss may be computed from, real and generated images x, D's outputs y for them, its last hidden layers f.
+
+    labels of the real images, codes z of the generated ones, and the game's k, if it has one.
+    """
+
+    x_real: np.ndarray
+    y_real: np.ndarray
+    f_real: np.ndarray
+    x_fake: np.ndarray
+    y_fake: np.ndarray
+    f_fake: np.ndarray
+    labels: np.ndarray
+    z: np.ndarray
+    k: float
+
+
+@dataclass
 class Losses:
-    """A game's losses from D's outputs, complex-safe; what stands in its paper."""
+    """A game's losses, Played -> number, complex-safe; what stands in its paper."""
 
     d: callable
     g: callable
@@ -30,17 +48,65 @@ class Losses:
 
 def cross_entropy(scale=1.0, label=1.0, saturating=False):
     """-V and G's two objectives (Goodfellow et al. 2014)."""
-    return Losses(lambda real, fake: scale * (ref.bce_with_logits(real, label) + ref.bce_with_logits(fake, 0.0)),
-                  lambda fake: -ref.bce_with_logits(fake, 0.0) if saturating else ref.bce_with_logits(fake, 1.0))
+    return Losses(lambda p: scale * (ref.bce_with_logits(p.y_real, label) + ref.bce_with_logits(p.y_fake, 0.0)),
+                  lambda p: -ref.bce_with_logits(p.y_fake, 0.0) if saturating else ref.bce_with_logits(p.y_fake, 1.0))
 
 
-LEAST_SQUARES = Losses(lambda real, fake: ref.l2(real, 1.0) + ref.l2(fake, 0.0), lambda fake: ref.l2(fake, 1.0))
+def auxiliary_classes():
+    """Source and class, in ACGAN's two losses: the first output is the source, the others the classes."""
+    def classes(y, labels):
+        return ref.softmax_cross_entropy(y[:, 1:], labels)
+
+    def asked(p):
+        return np.argmax(p.z[:, -10:].real, 1)
+
+    return Losses(lambda p: 0.5 * (ref.bce_with_logits(p.y_real[:, :1], 1.0) + ref.bce_with_logits(p.y_fake[:, :1], 0.0)
+                                   + classes(p.y_real, p.labels) + classes(p.y_fake, asked(p))),
+                  lambda p: ref.bce_with_logits(p.y_fake[:, :1], 1.0) + classes(p.y_fake, asked(p)))
+
+
+def semi_supervised(feature_matching=True):
+    """Salimans et al. 2016 with the 11th logit, "fake", fixed at 0: p(fake) is the last of 11 softmax probabilities."""
+    def eleven(y):
+        return np.concatenate([y, np.zeros((len(y), 1))], 1)
+
+    def fake(y):
+        e = np.exp(eleven(y))
+        return e[:, -1] / e.sum(1)
+
+    def d_loss(p):
+        known = p.labels >= 0
+        return (ref.softmax_cross_entropy(p.y_real[known], p.labels[known]) - np.mean(np.log(1 - fake(p.y_real[~known])))
+                - np.mean(np.log(fake(p.y_fake))))
+
+    def g_loss(p):
+        if not feature_matching:
+            return -np.mean(np.log(1 - fake(p.y_fake)))
+        difference = p.f_fake.mean(0) - p.f_real[p.labels < 0].mean(0)
+        return np.mean(difference * difference)
+
+    return Losses(d_loss, g_loss)
+
+
+def reconstruction():
+    """BEGAN's: L(x) = mean |x - D(x)|."""
+    def error(x, y):
+        return np.mean(ref.magnitude(x - y))
+
+    return Losses(lambda p: error(p.x_real, p.y_real) - p.k * error(p.x_fake, p.y_fake), lambda p: error(p.x_fake, p.y_fake))
+
+
+LEAST_SQUARES = Losses(lambda p: ref.l2(p.y_real, 1.0) + ref.l2(p.y_fake, 0.0), lambda p: ref.l2(p.y_fake, 1.0))
 SMALL = dict(size=8, width=2, latent_dim=5)
 
 GAMES = {
     "DCGAN": [(SMALL, cross_entropy(0.5)),
               (SMALL | dict(objective="saturating", real_label=0.9, d_steps=2), cross_entropy(0.5, 0.9, True))],
     "LSGAN": [(SMALL, LEAST_SQUARES)],
+    "SGAN": [(SMALL | dict(width=24), semi_supervised()),
+             (SMALL | dict(width=24, objective="non-saturating"), semi_supervised(feature_matching=False))],
+    "ACGAN": [(SMALL, auxiliary_classes())],
+    "BEGAN": [(SMALL, reconstruction())],
     "VanillaGAN": [(dict(variant="dense"), cross_entropy(0.5, 0.9)), (dict(variant="shallow"), cross_entropy()),
                    (dict(variant="minimal", objective="saturating"), cross_entropy(saturating=True))],
 }
@@ -56,7 +122,24 @@ def small_game(name, settings, dtype="float64", dropout=False):
         for _, layer in network.walk():
             if isinstance(layer, layers.Dropout) and not dropout:
                 layer.threshold = 0
+            if isinstance(layer, layers.GaussianNoise) and not dropout:
+                layer.std = 0
+    if name == "BEGAN":
+        game.k[...] = 0.3
     return game
+
+
+def play(game, n=6):
+    """One step on n random images and labels, every other one unknown if there may be unknown ones."""
+    return game.step(images_for(game, n), labels_for(game, n))
+
+
+def labels_for(game, n=6):
+    """n digits for a labelled game."""
+    labels = np.arange(n) * 3 % 10
+    if type(game).__name__ == "SGAN":
+        labels[::2] = -1
+    return labels
 
 
 def images_for(game, n=6):
@@ -93,8 +176,8 @@ def network(stack, values, x):
             x = x.reshape(len(x), int(np.prod(x.shape[1:])))
         elif kind == "LeakyReLU":
             x = ref.leaky_relu(x, layer.slope)
-        elif kind != "Dropout":
-            x = {"ReLU": ref.relu, "Tanh": np.tanh, "Sigmoid": ref.sigmoid}[kind](x)
+        elif kind not in ("Dropout", "GaussianNoise"):
+            x = {"ELU": ref.elu, "ReLU": ref.relu, "Tanh": np.tanh, "Sigmoid": ref.sigmoid}[kind](x)
     return x
 
 
@@ -125,21 +208,28 @@ def step_equals_complex_step(name, settings, losses):
     """D's and G's loss, and their gradients for every parameter tensor, are those of the paper's formulas."""
     game = small_game(name, settings)
     with watched(game) as seen:
-        metrics = game.step(images_for(game))
+        k = getattr(game, "k", np.zeros(())).copy()
+        metrics = play(game)
     if not settings.get("d_steps"):
         assert len(seen["z"]) == (1 if game.shares_z else 2)
     low, high = game.pixels
     real = (images_for(game).astype(np.float64) + 1) / 2 * (high - low) + low
     real = real[-(len(real) // game.d_steps):]
     z_d, z_g = seen["z"][-1 if game.shares_z else -2], seen["z"][-1]
+    labels = labels_for(game)[-len(real):]
     G, D = game.generator.stack, game.discriminator.stack
 
+    def played(g_values, d_values, z):
+        fake = network(G, g_values, z)
+        hidden = [network(D[:-1], d_values, x) for x in (real, fake)]
+        outputs = [network(D, d_values, x) for x in (real, fake)]
+        return Played(real, outputs[0], hidden[0], fake, outputs[1], hidden[1], labels, z, k)
+
     def d_loss(values):
-        fake = network(G, seen["d"]["generator"], z_d)
-        return losses.d(network(D, values, real), network(D, values, fake))
+        return losses.d(played(seen["d"]["generator"], values, z_d))
 
     def g_loss(values, z=z_g):
-        return losses.g(network(D, seen["g"]["discriminator"], network(G, values, z)))
+        return losses.g(played(values, seen["g"]["discriminator"], z))
 
     for player, net, loss, values in (("d", game.discriminator, d_loss, seen["d"]["discriminator"]),
                                       ("g", game.generator, g_loss, seen["g"]["generator"])):
@@ -149,8 +239,10 @@ def step_equals_complex_step(name, settings, losses):
     z = Tensor(z_g, requires_grad=True)
     game.generator.load_state(seen["g"]["generator"])
     game.discriminator.load_state(seen["g"]["discriminator"])
-    with game.discriminator.frozen():
-        game.g_loss(game.discriminator(game.generator(z))).backward()
+    game.g_optimizer.parameters, game.g_optimizer.moments = [z], ()  # the real step, but with z to be moved
+    game.g_optimizer.step = lambda: None
+    with game.generator.frozen():
+        game.g_step(game.generator(z), seen["g"]["args"][1])
     direction = np.random.default_rng(1).standard_normal(z.shape)
     expected = np.imag(g_loss(seen["g"]["generator"], z_g + 1j * ref.H * direction)) / ref.H
     assert abs((z.grad * direction).sum() - expected) <= WHOLE * abs(expected)
@@ -177,7 +269,7 @@ def players_keep_out_of_each_others_networks(name, settings, losses):
     """G is bit-identical across D's step, D across G's step (batch statistics too), and each moves in its own."""
     game = small_game(name, settings)
     with watched(game) as seen:
-        game.step(images_for(game))
+        play(game)
     for player, other, own in (("d", "generator", "discriminator"), ("g", "discriminator", "generator")):
         assert same(seen[player][other], seen[f"after {player}"][other])
         for p in getattr(game, own).parameters():
@@ -190,11 +282,11 @@ def only_wanted_vjps_exist(name, settings, losses):
     ours = {id(p): "D" for p in game.discriminator.parameters()} | {id(p): "G" for p in game.generator.parameters()}
     with watched(game) as seen:
         counts = {player: count_parameter_vjps(game, player, ours) for player in ("d", "g")}
-        game.step(images_for(game))
+        play(game)
     assert set(counts["d"]) == {"D"}
     assert set(counts["g"]) == {"G"}
-    assert seen["d"]["args"][1].parents == ()
-    assert not seen["d"]["args"][1].requires_grad
+    assert seen["d"]["args"][0].parents == ()
+    assert not seen["d"]["args"][0].requires_grad
 
 
 def count_parameter_vjps(game, player, ours):
@@ -215,7 +307,7 @@ def statistics_move_once_per_step_and_never_in_eval(name, settings, losses):
     game = small_game(name, settings)
     before = snapshot(game.generator)
     with watched(game) as seen:
-        game.step(images_for(game))
+        play(game)
     x, after, stack = seen["z"][-1], game.generator.state(), game.generator.stack
     for i, layer in enumerate(stack):
         if isinstance(layer, layers.BatchNorm):
@@ -262,7 +354,7 @@ def step_stays_float32(name, settings, losses):
         return watching
 
     with from_op_replaced(make):
-        metrics = game.step(images_for(game))
+        metrics = play(game)
     assert dtypes == {np.dtype("float32")}
     assert {array.dtype for array in game.state().values()} == {np.dtype("float32"), np.dtype("int64")}
     assert all(type(value) is float for value in metrics.values())

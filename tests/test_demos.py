@@ -119,7 +119,8 @@ def test_the_summary_of_the_dcgan_is_the_published_one(script, tmp_path, monkeyp
 
 @pytest.mark.parametrize(("game", "totals"), [
     ("dense", ["1,463,312", "1,460,225"]), ("shallow", ["234,512", "201,217"]), ("minimal", ["114,064", "100,609"]),
-    ("lsgan", ["865,281", "212,865"])])
+    ("lsgan", ["865,281", "212,865"]), ("acgan", ["928,001", "275,595"]),
+    ("sgan", ["697,784", "1,538,760"]), ("began", ["139,201", "395,713"])])
 def test_the_summary_of_every_game_has_the_published_totals(script, game, totals):
     status, out, _ = script(TRAIN, "--summary", "--game", game)
     assert status == 0
@@ -129,7 +130,7 @@ def test_the_summary_of_every_game_has_the_published_totals(script, game, totals
 def test_help_names_every_option_and_exits_well(script):
     status, out, error = script(TRAIN, "--help")
     assert (status, error) == (0, "")
-    options = "game steps batch seed data data-dir out every objective d-steps real-label lr resume summary"
+    options = "game steps batch seed data data-dir out every objective d-steps real-label lr labels gamma resume summary"
     assert [option for option in options.split() if f"--{option}" not in out] == []
     status, out, error = script(SAMPLE, "--help")
     assert (status, error) == (0, "")
@@ -201,6 +202,17 @@ def test_the_seed_decides_on_everything_random(script, tmp_path, monkeypatch):
     assert losses[0] == losses[1] != losses[2]
 
 
+def test_a_semi_supervised_run_goes_on_with_the_same_labelled_images(script, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    game = ("--game", "sgan", "--labels", 10, "--batch", 12, "--every", 2)
+    assert script(TRAIN, *game, "--steps", 2, "--out", "straight")[0] == 0
+    assert script(TRAIN, *game, "--steps", 1, "--out", "resumed")[0] == 0
+    assert script(TRAIN, "--resume", Path("resumed", "checkpoint.npz"), "--steps", 2)[0] == 0
+    logs = [Path(name, "log.csv").read_text() for name in ("straight", "resumed")]
+    assert logs[0] == logs[1]
+    assert "class_accuracy" in logs[0]
+
+
 @pytest.mark.parametrize(("options", "mentions"), [
     (["--game", "cyclegan"], ["cyclegan", "dcgan"]), (["--nonsense"], ["--nonsense"]), (["extra"], ["extra"]),
     (["--steps", "-5"], ["steps", "-5"]), (["--steps", "0"], ["steps", "0"]),
@@ -212,6 +224,9 @@ def test_the_seed_decides_on_everything_random(script, tmp_path, monkeypatch):
     (["--lr", "-1"], ["lr", "-1"]), (["--lr", "nan"], ["lr", "nan"]), (["--lr", "inf"], ["lr", "inf"]),
     (["--seed", "-1"], ["seed", "-1"]), (["--objective", "both"], ["both", "saturating"]),
     (["--data", "cifar"], ["cifar"]),
+    (["--gamma", "0.7"], ["--gamma", "began", "minimal"]), (["--labels", "50", "--game", "acgan"], ["--labels", "sgan", "acgan"]),
+    (["--game", "sgan", "--labels", "9"], ["labelled", "9"]), (["--game", "sgan", "--labels", "20000"], ["20000"]),
+    (["--game", "began", "--gamma", "1.5"], ["gamma", "1.5"]), (["--game", "sgan", "--objective", "saturating"], ["matching"]),
     (["--data", "mnist", "--data-dir", "nowhere"], ["nowhere", "train-images-idx3-ubyte"]),
     (["--data-dir", "nowhere"], ["nowhere", "digits-10k"]),
     (["--resume", "nowhere.npz"], ["nowhere.npz"]), (["--resume", "."], ["."])])

@@ -5,12 +5,14 @@ import pytest
 
 import numgan as ng
 from numgan import (
+    ELU,
     BatchNorm,
     Conv2D,
     Conv2DTranspose,
     Dense,
     Dropout,
     Flatten,
+    GaussianNoise,
     InputError,
     LeakyReLU,
     ReLU,
@@ -37,7 +39,8 @@ def net(*layers, shape, **options):
     (lambda: Conv2DTranspose(6, 4, padding="valid"), (7, 7, 3), (16, 16, 6), 294),
     (lambda: ResizeConv2D(6, 5), (7, 7, 3), (14, 14, 6), 456), (lambda: UpSampling2D(3), (2, 3, 4), (6, 9, 4), 0),
     (BatchNorm, (7, 7, 3), (7, 7, 3), 12), (lambda: Reshape(3, 4), (12,), (3, 4), 0), (Flatten, (2, 3, 4), (24,), 0),
-    (lambda: Dropout(0.3), (5,), (5,), 0), (LeakyReLU, (5,), (5,), 0), (ReLU, (5,), (5,), 0), (Tanh, (5,), (5,), 0),
+    (lambda: Dropout(0.3), (5,), (5,), 0), (lambda: GaussianNoise(0.3), (5,), (5,), 0), (ELU, (5,), (5,), 0),
+    (LeakyReLU, (5,), (5,), 0), (ReLU, (5,), (5,), 0), (Tanh, (5,), (5,), 0),
     (Sigmoid, (5,), (5,), 0)])
 def test_shapes_and_counts(layer, shape, output, parameters):
     made = net(layer(), shape=shape)
@@ -108,6 +111,7 @@ def test_loading_another_networks_state_changes_nothing():
 @pytest.mark.parametrize(("make", "says"), [
     (lambda: Dense(0), "outputs"), (lambda: Dense(2.5), "outputs"), (lambda: Conv2D(4, 0), "kernel_size"),
     (lambda: Conv2D(4, 3, strides=0), "strides"), (lambda: Reshape(2, -1), "axis 1"), (lambda: UpSampling2D(0), "factor"),
+    (lambda: GaussianNoise(0), "deviation"),
     (lambda: Dropout(1.0), "rate"), (lambda: Dropout(-0.1), "rate"), (lambda: BatchNorm(momentum=1.0), "momentum"),
     (lambda: BatchNorm(eps=0), "eps"), (lambda: LeakyReLU(1.5), "slope"), (lambda: ng.normal(0), "deviation")])
 def test_options_out_of_range(make, says):

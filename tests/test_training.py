@@ -13,7 +13,7 @@ import pytest
 
 from numgan import InputError, checkpoint, data, plotting
 from numgan.games import GAMES, VanillaGAN, build
-from numgan.training import SHEET, Batches, Run, load_game, train
+from numgan.training import Batches, Run, load_game, train
 
 SMALL = {"size": 8, "width": 2, "latent_dim": 4}
 PLAYS = {f"VanillaGAN, {variant}": ("VanillaGAN", {"variant": variant}) for variant in VanillaGAN.VARIANTS}
@@ -28,12 +28,20 @@ def new_run(out, play="DCGAN", seed=3, size=6, about=None):
     name, settings = PLAYS[play]
     game = build(name, settings, np.random.default_rng(seed))
     images = np.random.default_rng(7).integers(0, 256, (50, *game.image_shape[:2]), np.uint8)
-    return Run(game, Batches(images, size, np.random.default_rng(seed + 1)), out, about)
+    labels = np.random.default_rng(6).integers(0, 10, 50)
+    if name == "SGAN":
+        labels[::2] = -1
+    return Run(game, Batches(images, size, np.random.default_rng(seed + 1), labels if game.labelled else None), out, about)
+
+
+def anew(batches):
+    """Batches like these, at their beginning."""
+    return Batches(batches.images, batches.size, np.random.default_rng(), batches.labels)
 
 
 def resumed(run, out=None):
     """The run in another run's checkpoint."""
-    return Run.load(run.path, run.batches.images, out or run.out)
+    return Run.load(run.path, anew(run.batches), out or run.out)
 
 
 def bits(run):
@@ -156,7 +164,7 @@ def test_rows_that_a_killed_run_logged_after_its_checkpoint_are_dropped(tmp_path
 def test_a_run_remembers_what_it_is_about_unless_told_otherwise(finished):
     run, _ = finished
     assert resumed(run).about == {"note": "ä"}
-    assert Run.load(run.path, run.batches.images, run.out, {"note": "b"}).about == {"note": "b"}
+    assert Run.load(run.path, anew(run.batches), run.out, {"note": "b"}).about == {"note": "b"}
 
 
 def test_load_game_gives_the_generator_of_the_checkpoint(finished):
@@ -182,7 +190,7 @@ def test_history_tells_of_every_step_in_numbers(finished):
     run, _ = finished
     assert [row["step"] for row in run.history] == [1, 2, 3, 4, 5, 6]
     for row in run.history:
-        assert row.keys() >= {"step", "d_loss", "g_loss", "d_real", "d_fake", "d_accuracy", "g_accuracy"}
+        assert row.keys() >= {"step", "d_loss", "g_loss", "d_real", "d_fake"}
         assert type(row["step"]) is int
         assert {type(value) for name, value in row.items() if name != "step"} == {float}
         assert np.isfinite(list(row.values())).all()
@@ -201,9 +209,9 @@ def test_the_log_has_each_row_as_soon_as_its_step_is_done(tmp_path, undrawn, mon
     run, lengths = new_run(tmp_path), []
     step = run.game.step
 
-    def observed(batch):
+    def observed(*batch):
         lengths.append(len(rows(run.out / "log.csv")))
-        return step(batch)
+        return step(*batch)
     monkeypatch.setattr(run.game, "step", observed)
     train(run, 4)
     assert lengths == [0, 1, 2, 3]
@@ -212,17 +220,19 @@ def test_the_log_has_each_row_as_soon_as_its_step_is_done(tmp_path, undrawn, mon
 def test_sample_sheets_show_the_images_of_the_run_s_codes(finished):
     from matplotlib.image import imread
     run, _ = finished
-    images = run.game.generate(run.z)
-    assert images.shape == (SHEET, 8, 8, 1)
+    images = run.game.exhibit(run.z, run.batches.examples(len(run.z)))
+    assert images.shape[1:] == run.game.image_shape
+    np.testing.assert_array_equal(images[:len(run.z)], run.game.generate(run.z))
+    h, w = images.shape[1:3]
     sheet = imread(run.out / "samples" / "step_000006.png")[..., :3]
-    assert sheet.shape[0] == sheet.shape[1] >= 5 * 8
+    assert sheet.shape[1] >= run.game.sheet_columns * w
     assert (sheet[..., 0] == sheet[..., 1]).all()
     assert (sheet[..., 0] == sheet[..., 2]).all()
     grey = np.rint(sheet[..., 0] * 255)
-    page = plotting.sheet(images)
+    page = plotting.sheet(images, run.game.sheet_columns)
     zoom = len(grey) // len(page)
     np.testing.assert_array_equal(grey, page.repeat(zoom, 0).repeat(zoom, 1))
-    tiles = [page[y:y + 8, x:x + 8] for y in range(2, len(page), 10) for x in range(2, len(page), 10)]  # border 2
+    tiles = [page[y:y + h, x:x + w] for y in range(2, len(page), h + 2) for x in range(2, page.shape[1], w + 2)]  # border 2
     np.testing.assert_array_equal(tiles, data.to_pixels(images))
     assert page.std() > 1
 
@@ -238,7 +248,7 @@ def test_sample_sheets_show_the_same_codes_each_time(tmp_path):
     assert len(sheets) == 4
     assert len(set(sheets)) == 1
     np.testing.assert_array_equal(again.z, z)
-    assert len(np.unique(z, axis=0)) == SHEET
+    assert len(np.unique(z, axis=0)) == 25
 
 
 def test_curves_are_a_picture_with_many_colours(finished):
@@ -300,9 +310,9 @@ def timed(run, clock, seconds, monkeypatch):
     """Every step of the run takes that many seconds."""
     step = run.game.step
 
-    def slow(batch):
+    def slow(*batch):
         clock[0] += seconds
-        return step(batch)
+        return step(*batch)
     monkeypatch.setattr(run.game, "step", slow)
 
 
@@ -324,7 +334,7 @@ def test_on_a_terminal_of_80_columns_the_line_of_a_long_run_does_not_wrap(tmp_pa
     monkeypatch.setattr(plotting, "save_sheet", lambda *args: None)
     run, row = new_run(tmp_path), {"d_loss": 0.1234, "g_loss": 1.2345, "d_real": 0.9876, "d_fake": 0.1234}
     run.history = [{"step": step, **row} for step in range(1, 12_345)]
-    monkeypatch.setattr(run.game, "step", lambda batch: row)
+    monkeypatch.setattr(run.game, "step", lambda *batch: row)
     timed(run, clock, 0.1, monkeypatch)
     train(run, 20_000, every=20_000)
     shown = [text.strip() for text in sys.stderr.getvalue().split("\r")]
@@ -371,10 +381,10 @@ def at_step(run, number, action, monkeypatch):
     """Let `action` happen in the midst of a run's step with this number."""
     step = run.game.step
 
-    def interrupted(batch):
+    def interrupted(*batch):
         if run.step + 1 == number:
             action()
-        return step(batch)
+        return step(*batch)
     monkeypatch.setattr(run.game, "step", interrupted)
 
 
@@ -467,7 +477,7 @@ def test_a_bad_batch_stops_the_run_before_a_parameter_moves(tmp_path, monkeypatc
     train(run, 2, every=2)
     before = learnt(run)
     step = run.game.step
-    monkeypatch.setattr(run.game, "step", lambda batch: step(batch * np.float32(value)))
+    monkeypatch.setattr(run.game, "step", lambda batch, labels: step(batch * np.float32(value), labels))
     with refused("step 3", "not finite", " of shape (", run.path, error=FloatingPointError):
         train(run, 4, every=2)
     assert learnt(run) == before
@@ -531,7 +541,7 @@ def test_images_that_do_not_suit_the_game_are_refused_before_anything_is_written
     run, _ = finished
     before = contents(run.out)
     with refused():
-        train(Run.load(run.path, WRONG_IMAGES[kind], run.out), 7)
+        train(Run.load(run.path, Batches(WRONG_IMAGES[kind], 6, np.random.default_rng(0)), run.out), 7)
     assert contents(run.out) == before
     with refused():
         train(Run(run.game, Batches(WRONG_IMAGES[kind], 6, np.random.default_rng(0)), tmp_path / "out"), 1)
@@ -612,7 +622,7 @@ def test_a_checkpoint_of_something_else_is_refused_in_one_line_that_names_it(fin
     run, _ = finished
     path = changed_checkpoint(run, change, tmp_path)
     with refused(path):
-        Run.load(path, run.batches.images, tmp_path / "out")
+        Run.load(path, anew(run.batches), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -631,7 +641,7 @@ def test_missing_and_foreign_files_are_refused(tmp_path):
         with refused(tmp_path / name):
             load_game(tmp_path / name)
         with refused(tmp_path / name):
-            Run.load(tmp_path / name, np.zeros((1, 8, 8), np.uint8), tmp_path)
+            Run.load(tmp_path / name, Batches(np.zeros((1, 8, 8), np.uint8), 1, np.random.default_rng(0)), tmp_path)
 
 
 # --- Batches
@@ -642,7 +652,8 @@ def test_batches_are_float32_images_in_the_range_of_the_networks():
     before = images.copy()
     batches = Batches(images, 4, np.random.default_rng(1))
     known = {image.tobytes() for image in data.to_images(images)}
-    for _, batch in zip(range(20), batches, strict=False):
+    for _, (batch, labels) in zip(range(20), batches, strict=False):
+        assert labels is None
         assert (batch.shape, batch.dtype) == ((4, 3, 5, 1), np.float32)
         assert {image.tobytes() for image in batch} <= known
         assert batch.min() >= -1
@@ -652,7 +663,7 @@ def test_batches_are_float32_images_in_the_range_of_the_networks():
 
 def test_batches_are_drawn_with_replacement_evenly_from_all_images():
     images = np.arange(5, dtype=np.uint8)[:, None, None] * np.ones((2, 2), np.uint8)
-    batch = next(Batches(images, 5000, np.random.default_rng(0)))  # more than there are
+    batch, _ = next(Batches(images, 5000, np.random.default_rng(0)))  # more than there are
     counts = np.unique(batch[:, 0, 0, 0], return_counts=True)[1]
     assert len(counts) == 5
     assert (np.abs(counts - 1000) < 150).all()  # five standard deviations
@@ -661,9 +672,55 @@ def test_batches_are_drawn_with_replacement_evenly_from_all_images():
 def test_batches_depend_on_the_seed_only():
     images = np.random.default_rng(0).integers(0, 256, (9, 3, 5), np.uint8)
     first, same, other = (Batches(images, 4, np.random.default_rng(seed)) for seed in (1, 1, 2))
-    drawn = [[next(batches).tobytes() for _ in range(5)] for batches in (first, same, other)]
+    drawn = [[next(batches)[0].tobytes() for _ in range(5)] for batches in (first, same, other)]
     assert drawn[0] == drawn[1] != drawn[2]
     assert len(set(drawn[0])) == 5
+
+
+def test_labels_stay_with_their_images():
+    images = np.arange(9, dtype=np.uint8)[:, None, None] * np.ones((2, 2), np.uint8)
+    batch, labels = next(Batches(images, 500, np.random.default_rng(0), np.arange(9)))
+    np.testing.assert_array_equal(data.to_pixels(batch)[:, 0, 0], labels)
+    assert labels.dtype == np.int64
+    assert len(np.unique(labels)) == 9
+
+
+def test_where_labels_are_unknown_half_of_a_minibatch_has_known_ones():
+    images = np.arange(9, dtype=np.uint8)[:, None, None] * np.ones((2, 2), np.uint8)
+    own = np.where(np.arange(9) % 4 == 0, np.arange(9), -1)
+    batch, labels = next(Batches(images, 1001, np.random.default_rng(0), own))
+    digits = data.to_pixels(batch)[:, 0, 0]
+    np.testing.assert_array_equal(labels[:500], digits[:500])
+    assert set(labels[:500]) == {0, 4, 8}
+    assert set(labels[500:]) == {-1}
+    assert len(np.unique(digits[500:])) == 9
+    assert (own >= 0).sum() == 3  # the data set's labels are as they were
+
+
+@pytest.mark.parametrize("labels", [np.zeros(2, int), np.full(3, -1)])
+def test_labels_that_do_not_suit_the_images_are_refused(labels):
+    with refused("Batches"):
+        Batches(np.zeros((3, 8, 8), np.uint8), 2, np.random.default_rng(0), labels)
+
+
+def test_examples_are_the_same_every_time_and_from_everywhere():
+    images = np.arange(90, dtype=np.uint8)[:, None, None] * np.ones((2, 2), np.uint8)
+    batches = Batches(images, 4, np.random.default_rng(0))
+    state = batches.rng.bit_generator.state
+    np.testing.assert_array_equal(data.to_pixels(batches.examples(10))[:, 0, 0], [0, 9, 19, 29, 39, 49, 59, 69, 79, 89])
+    assert batches.rng.bit_generator.state == state
+
+
+def test_a_game_of_labelled_images_is_refused_without_labels(tmp_path):
+    game = build("ACGAN", SMALL, np.random.default_rng(0))
+    with refused("ACGAN", "labels"):
+        Run(game, Batches(np.zeros((3, 8, 8), np.uint8), 2, np.random.default_rng(0)), tmp_path)
+
+
+def test_another_batch_size_is_refused(finished):
+    run, _ = finished
+    with refused(run.path, "batches of 6", "got 5"):
+        Run.load(run.path, Batches(run.batches.images, 5, np.random.default_rng(0), run.batches.labels), run.out)
 
 
 @pytest.mark.parametrize(("n", "size"), [(3, 0), (3, -1), (3, 1.5), (3, "2"), (3, None), (0, 2)])
@@ -677,7 +734,7 @@ def test_batches_of_nothing_are_refused(n, size):
 
 @pytest.fixture(scope="module")
 def digits():
-    return data.digits_10k()[0]
+    return data.digits_10k()
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -685,8 +742,11 @@ def digits():
                          + [(name, {}) for name in GAMES if name != "VanillaGAN"])
 def test_every_game_trains_on_digits_all_parameters_move_and_it_samples_digits(tmp_path, digits, name, settings):
     game = build(name, settings, np.random.default_rng(0))
+    images, labels = digits
+    if name == "SGAN":
+        labels = np.where(np.arange(len(labels)) % 100 == 0, labels.astype(int), -1)
     before = {key: array.copy() for key, array in game.state().items()}
-    run = Run(game, Batches(digits, game.batch, np.random.default_rng(1)), tmp_path)
+    run = Run(game, Batches(images, game.batch, np.random.default_rng(1), labels), tmp_path)
     train(run, 2)
     after = game.state()
     assert [key for key in after if not np.isfinite(after[key]).all()] == []

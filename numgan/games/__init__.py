@@ -1,12 +1,15 @@
 """The games: one file each, reading like its paper. gan.py first: the algorithm that all of them play."""
 
 from ..errors import InputError
+from .acgan import ACGAN
+from .began import BEGAN
 from .dcgan import DCGAN
 from .gan import GAN
 from .lsgan import LSGAN
+from .sgan import SGAN
 from .vanilla import VanillaGAN
 
-GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN)}
+GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN, SGAN, ACGAN, BEGAN)}
 
 
 def build(name, settings, rng):
@@ -16,4 +19,4 @@ def build(name, settings, rng):
     return GAMES[name](**settings, rng=rng)
 
 
-__all__ = ["DCGAN", "GAMES", "GAN", "LSGAN", "VanillaGAN", "build"]
+__all__ = ["ACGAN", "BEGAN", "DCGAN", "GAMES", "GAN", "LSGAN", "SGAN", "VanillaGAN", "build"]

@@ -8,6 +8,7 @@ Networks output logits; D(x) = sigmoid(logit). A game fills in the networks, and
 """
 
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,10 +20,25 @@ from ..optim import Adam
 from ..tensor import Tensor, no_grad
 
 
+@dataclass
+class Minibatch:
+    """What a loss may want to know besides D's outputs.
+
+    real    the real images, as the networks see them, Tensor (n, H, W, C)
+    labels  their classes, integers (n,), -1 for unknown; None if the game does not ask for them
+    z       the codes of the fake images, (n, latent_dim + classes)
+    """
+
+    real: Tensor
+    labels: np.ndarray | None
+    z: np.ndarray
+
+
 class GAN:
     """Two networks, two optimisers, and `step`, one round of Algorithm 1.
 
-    objective   G's: "non-saturating" (maximise ln D(G(z))) or "saturating" (minimise ln(1 - D(G(z))), as in eq. 1)
+    objective   what G does, one of `objectives`, by default the first: "non-saturating" (maximise ln D(G(z))) or
+                "saturating" (minimise ln(1 - D(G(z))), as in eq. 1)
     d_steps     k of Algorithm 1: steps of D, each on its own minibatch, per step of G
     real_label  D's target for real images in (0.5, 1]; below 1 is one-sided label smoothing (Salimans et al. 2016, 3.4)
     lr, beta1   Adam's, for both players
@@ -33,16 +49,24 @@ class GAN:
 
     batch = 32  # images per minibatch unless the user says otherwise
     latent_dim = 100
+    objectives = ("non-saturating", "saturating")
     pixels = (-1, 1)  # the range of images that the networks work on; step and sample always take and give [-1, 1]
     shares_z = True  # G's step uses the z of D's last step, otherwise fresh ones
     joint_batch = False  # real and fake go through D as one batch (not where D has batch statistics)
     undecided = 0.0  # D's output for an image that it takes for neither
+    labelled = False  # step needs labels
+    classes = 0  # one-hot numbers that `latent` appends to z
+    panels = {"loss": ("d_loss", "g_loss"), "D(x), D(G(z))": ("d_real", "d_fake"),
+              "accuracy": ("d_accuracy_real", "d_accuracy_fake", "g_accuracy")}  # what the plots of a run show
+    shown = {"loss D": "d_loss", "G": "g_loss", "D(x)": "d_real", "D(G(z))": "d_fake"}  # what its progress line shows
+    sheet_columns = 5
 
-    def __init__(self, *, objective="non-saturating", d_steps=1, real_label=1.0, lr=2e-4, beta1=0.5, dtype="float32", rng,
+    def __init__(self, *, objective=None, d_steps=1, real_label=1.0, lr=2e-4, beta1=0.5, dtype="float32", rng,
                  **more):
         where = type(self).__name__
-        if objective not in ("non-saturating", "saturating"):
-            raise InputError(f"{where}: expected objective non-saturating or saturating, got {objective!r}")
+        objective = self.objectives[0] if objective is None else objective
+        if objective not in self.objectives:
+            raise InputError(f"{where}: expected objective {' or '.join(self.objectives)}, got {objective!r}")
         if not (isinstance(d_steps, int) and d_steps >= 1):
             raise InputError(f"{where}: expected an integer d_steps >= 1, got {d_steps!r}")
         if not 0.5 < real_label <= 1:
@@ -67,11 +91,15 @@ class GAN:
         """n codes z ~ N(0, 1), shape (n, latent_dim)."""
         return (rng or self.rng).standard_normal((n, self.latent_dim)).astype(self.dtype)
 
-    def d_loss(self, real, fake):
+    def judge(self, images):
+        """What D says of a Tensor of images, the outputs that the losses and `score` take: logits (n, 1)."""
+        return self.discriminator(images)
+
+    def d_loss(self, real, fake, minibatch=None):
         """-V (if real_label is 1) from the logits of real and generated images: what D minimises."""
         return bce_with_logits(real, self.real_label) + bce_with_logits(fake, 0)
 
-    def g_loss(self, fake):
+    def g_loss(self, fake, minibatch=None):
         """What G minimises, from the logits of its images.
 
         With p = D(G(z)) for each of n images, dL/d(logit) is -p / n for the saturating objective and (p - 1) / n for the
@@ -87,9 +115,10 @@ class GAN:
 
     # ---- Algorithm 1
 
-    def step(self, batch):
+    def step(self, batch, labels=None):
         """d_steps steps of D and one of G. batch: (N, H, W, C) in [-1, 1], N/d_steps images for each step of D.
 
+        labels: the images' classes, integers (N,), -1 for unknown; games that are not `labelled` ignore them.
         Returns the losses and, as means over the last minibatch, D(x), D(G(z)), the shares of real and of generated
         images that D judges rightly, and of generated ones that fool it in G's step ("G accuracy").
         Raises FloatingPointError, naming the op, when a loss is not finite; the players' last step is then not taken.
@@ -98,40 +127,62 @@ class GAN:
         if batch.shape[1:] != self.image_shape or len(batch) == 0 or len(batch) % self.d_steps:
             raise InputError(f"{type(self).__name__}.step: expected images (N, {', '.join(map(str, self.image_shape))}), "
                              f"N a positive multiple of d_steps = {self.d_steps}, got {batch.shape}")
+        if self.labelled and (np.shape(labels) != batch.shape[:1] or not np.issubdtype(np.asarray(labels).dtype, np.integer)):
+            raise InputError(f"{type(self).__name__}.step: expected {len(batch)} integer labels, got {labels!r:.60}")
         low, high = self.pixels
-        minibatches = np.split(batch * ((high - low) / 2) + (high + low) / 2, self.d_steps)
-        for i, real in enumerate(minibatches):
+        for i in range(self.d_steps):
+            mine = slice(i * len(batch) // self.d_steps, (i + 1) * len(batch) // self.d_steps)
+            real = batch[mine] * ((high - low) / 2) + (high + low) / 2
+            minibatch = Minibatch(Tensor(real), labels[mine] if self.labelled else None, self.latent(len(real)))
             keep = self.shares_z and i == self.d_steps - 1
             with nullcontext() if keep else self.generator.frozen():  # only G's step needs a graph through G
-                fake = self.generator(self.latent(len(real)))
-            metrics = self.d_step(Tensor(real), fake.detach())
+                fake = self.generator(minibatch.z)
+            metrics = self.d_step(fake.detach(), minibatch)
         if not self.shares_z:
-            fake = self.generator(self.latent(len(real)))
-        return metrics | self.g_step(fake)
+            minibatch.z = self.latent(len(real))
+            fake = self.generator(minibatch.z)
+        return metrics | self.g_step(fake, minibatch)
 
-    def d_step(self, real, fake):
+    def d_step(self, fake, minibatch):
         """Ascend V in D. Nothing reaches G: `fake` is detached."""
+        real = minibatch.real
         if self.joint_batch:
-            outputs = self.discriminator(concatenate([real, fake]))
+            outputs = self.judge(concatenate([real, fake]))
             d_real, d_fake = outputs[:len(real)], outputs[len(real):]
         else:
-            d_real, d_fake = self.discriminator(real), self.discriminator(fake)
-        loss = self.d_loss(d_real, d_fake)
+            d_real, d_fake = self.judge(real), self.judge(fake)
+        loss = self.d_loss(d_real, d_fake, minibatch)
         self.d_optimizer.minimize(loss)
-        real_score, fake_score = self.score(d_real.data), self.score(d_fake.data)
-        right_real, right_fake = float((real_score > 0.5).mean()), float((fake_score <= 0.5).mean())
-        return {"d_loss": loss.item(), "d_real": float(real_score.mean()), "d_fake": float(fake_score.mean()),
+        return {"d_loss": loss.item()} | self.d_report(d_real.data, d_fake.data, minibatch)
+
+    def d_report(self, real, fake, minibatch):
+        """What the log tells of D's outputs (arrays), beside its loss."""
+        real, fake = self.score(real), self.score(fake)
+        right_real, right_fake = float((real > 0.5).mean()), float((fake <= 0.5).mean())
+        return {"d_real": float(real.mean()), "d_fake": float(fake.mean()),
                 "d_accuracy": (right_real + right_fake) / 2, "d_accuracy_real": right_real, "d_accuracy_fake": right_fake}
 
-    def g_step(self, fake):
+    def g_step(self, fake, minibatch):
         """Descend G's objective in G. Gradients pass through D, whose parameters are frozen: none are computed for them."""
         with self.discriminator.frozen():
-            outputs = self.discriminator(fake)
-        loss = self.g_loss(outputs)
+            outputs = self.judge(fake)
+        loss = self.g_loss(outputs, minibatch)
         self.g_optimizer.minimize(loss)
-        return {"g_loss": loss.item(), "g_accuracy": float((self.score(outputs.data) > 0.5).mean())}
+        return {"g_loss": loss.item()} | self.g_report(outputs.data, minibatch)
+
+    def g_report(self, fake, minibatch):
+        """What the log tells of G's step, beside its loss: the share of its images that D takes for real."""
+        return {"g_accuracy": float((self.score(fake) > 0.5).mean())}
 
     # ---- looking at it
+
+    def exhibit(self, z, real):
+        """What a run's sample sheets show, images (n, H, W, C): G(z). `real` are images of the data set to compare with."""
+        return self.generate(z)
+
+    def sheet_latent(self, rng):
+        """The codes of a run's sample sheets."""
+        return self.latent(25, rng)
 
     def sample(self, n, rng=None):
         """n generated images (n, H, W, C), float32 in [-1, 1]; z from `rng`, by default the game's own."""
@@ -139,14 +190,16 @@ class GAN:
             raise InputError(f"{type(self).__name__}.sample: expected a positive number of images, got {n!r}")
         return self.generate(self.latent(n, rng))
 
-    def generate(self, z, chunk=200):
-        """G(z) in eval mode, (n, latent_dim) -> (n, H, W, C) float32 in [-1, 1], `chunk` images at a time."""
+    def generate(self, z):
+        """G(z) in eval mode, (n, latent_dim + classes) -> (n, H, W, C) float32 in [-1, 1]."""
         low, high = self.pixels
-        self.generator.eval()
-        with no_grad():
-            images = [self.generator(z[i:i + chunk]).data for i in range(0, len(z), chunk)]
-        self.generator.train()
-        return ((np.concatenate(images) - (high + low) / 2) / ((high - low) / 2)).astype(np.float32, copy=False)
+        images = evaluate(self.generator, self.generator, z)
+        return ((images - (high + low) / 2) / ((high - low) / 2)).astype(np.float32, copy=False)
+
+    def judgement(self, images):
+        """What D says in eval mode of images (n, H, W, C) in [-1, 1]: `judge`'s outputs as an array."""
+        low, high = self.pixels
+        return evaluate(self.discriminator, self.judge, np.asarray(images, self.dtype) * ((high - low) / 2) + (high + low) / 2)
 
     def equilibrium(self):
         """The losses where D cannot tell real from fake, D(x) = 1/2: the reference lines of the plots (ln 2, 2 ln 2)."""
@@ -157,3 +210,12 @@ class GAN:
         """Name -> array (no copy) of all parameters, buffers and moments; the generator `rng` is not among them."""
         parts = {name: getattr(self, name).state() for name in ("generator", "discriminator", "g_optimizer", "d_optimizer")}
         return {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
+
+
+def evaluate(network, function, x, chunk=200):
+    """function(x), an array, `chunk` rows at a time, while `network` is in eval mode and nothing is recorded."""
+    network.eval()
+    with no_grad():
+        y = [function(Tensor(x[i:i + chunk])).data for i in range(0, len(x), chunk)]
+    network.train()
+    return np.concatenate(y)

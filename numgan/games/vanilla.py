@@ -63,7 +63,7 @@ class VanillaGAN(GAN):
             return super().latent(n, rng)
         return (rng or self.rng).uniform(-1, 1, (n, self.latent_dim)).astype(self.dtype)
 
-    def d_loss(self, real, fake):
+    def d_loss(self, real, fake, minibatch=None):
         """The dense variant takes the mean over one batch of both, the others the sum of two means."""
-        loss = super().d_loss(real, fake)
+        loss = super().d_loss(real, fake, minibatch)
         return loss * 0.5 if self.variant == "dense" else loss
