@@ -16,7 +16,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from numgan import conv, layers, losses, norm, ops, optim, tensor
-from numgan.games import gan
+from numgan.games import acgan, began, gan, sgan
 
 from . import game_properties, graph_properties, properties, test_optim
 from .cases import CASES
@@ -67,6 +67,12 @@ def fails(check):
     except Exception:
         return True
     return False
+
+
+def game_checks(name):
+    """All properties of one game."""
+    return [check for check, instance in zip(game_properties.PROPERTIES, game_properties.INSTANCES, strict=True)
+            if instance[1] == name]
 
 
 # ---- generic mutants of every vjp
@@ -144,8 +150,9 @@ def rewritten(function, old, new):
     if old not in source:
         raise LookupError(f"{function.__qualname__} no longer contains {old!r}")
     namespace = dict(function.__globals__)
-    exec(compile("from __future__ import annotations\n" + source.replace(old, new), "mutant", "exec"), namespace)
-    original, function.__code__ = function.__code__, namespace[function.__name__].__code__
+    inside_class = "class Mutant:\n" + textwrap.indent(source.replace(old, new), "    ")  # so that super() finds its class
+    exec(compile("from __future__ import annotations\n" + inside_class, "mutant", "exec"), namespace)
+    original, function.__code__ = function.__code__, vars(namespace["Mutant"])[function.__name__].__code__
     try:
         yield
     finally:
@@ -249,4 +256,30 @@ def textual_mutants():
                  (layers.BatchNorm.forward, "running *= self.momentum", "running *= 1 - self.momentum"),
                  (layers.Dropout.forward, "if not self.training or", "if False or"),
                  (layers.Dropout.forward, "1 / (1 - self.threshold / 2**16)", "1")),
+        *textual("ACGAN", game_checks("ACGAN"),
+                 (acgan.ACGAN.d_loss, "minibatch.labels", "self.asked(minibatch.z)"),
+                 (acgan.ACGAN.d_loss, "self.asked(minibatch.z)", "minibatch.labels"),
+                 (acgan.ACGAN.d_loss, "* 0.5", ""),
+                 (acgan.ACGAN.d_loss, "real[:, :1], fake[:, :1]", "fake[:, :1], real[:, :1]"),
+                 (acgan.ACGAN.d_loss, "fake[:, 1:]", "real[:, 1:]"),
+                 (acgan.ACGAN.g_loss, "fake[:, :1]", "fake[:, 1:]"),
+                 (acgan.ACGAN.g_loss, "+ softmax", "- softmax"),
+                 (acgan.ACGAN.asked, "-self.classes:", ":self.classes")),
+        *textual("SGAN", game_checks("SGAN"),
+                 (sgan.SGAN.source, "+ largest", ""),
+                 (sgan.SGAN.d_loss, "minibatch.labels < 0", "minibatch.labels >= 0"),
+                 (sgan.SGAN.d_loss, "real[known]", "real[unknown]"),
+                 (sgan.SGAN.d_loss, "real[unknown]", "real[known]"),
+                 (sgan.SGAN.d_loss, "return supervised + ", "return "),
+                 (sgan.SGAN.g_loss, "super().g_loss", "super().d_loss"),
+                 (sgan.SGAN.g_step, "minibatch.labels < 0", "minibatch.labels >= 0"),
+                 (sgan.SGAN.g_step, "features.mean(0)", "features"),
+                 (sgan.SGAN.g_step, "self.discriminator.frozen()", "self.generator.frozen()"),
+                 (sgan.SGAN.features, "stack[:-1]", "stack")),
+        *textual("BEGAN", game_checks("BEGAN"),
+                 (began.BEGAN.d_loss, "- fake", "+ fake"),
+                 (began.BEGAN.d_loss, "* self.k", ""),
+                 (began.BEGAN.judge, "abs(images - ", "(images - "),
+                 (began.BEGAN.judge, "self.discriminator(images)", "self.discriminator(images.detach())"),
+                 (began.BEGAN.g_loss, "fake.mean()", "fake.sum()")),
     ]
