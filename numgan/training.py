@@ -182,6 +182,8 @@ def train(run, steps, every=200):
             progress.show(row, lasting=drawn)
             if drawn or stop:
                 snapshot(run)
+                for line in findings(run):
+                    progress.say(line)
             if stop and run.step < steps:
                 progress.say(f"stopped at step {run.step}; saved {run.path}")
                 raise KeyboardInterrupt
@@ -211,6 +213,23 @@ def snapshot(run):
         columns = {name: np.array([row[name] for row in run.history]) for name in run.history[0]}
         plotting.save_curves(run.out / "curves.png", columns, run.game.panels, run.game.equilibrium())
     run.save()
+
+
+def findings(run, n=200):
+    """What a classifier sees in n samples of a game of digits, as lines: how many of each digit, diversity, warnings.
+
+    Fewer than a quarter of its share of a digit, or half the diversity of real digits, look like mode collapse.
+    """
+    if run.game.image_shape != (28, 28, 1):
+        return
+    from . import metrics
+    images = run.game.sample(n, np.random.default_rng(0))
+    counts = metrics.digit_histogram(metrics.load_classifier().probabilities(images))
+    spread = metrics.diversity(images) / metrics.diversity(run.batches.examples(n))
+    yield f"  {n} samples read as 0 … 9: {' '.join(map(str, counts))}; diversity {spread:.2f} of real digits'"
+    missing = np.flatnonzero(counts < n / 40)
+    if len(missing) or spread < 0.5:
+        yield f"  looks like mode collapse: {'few of ' + ', '.join(map(str, missing)) if len(missing) else 'samples are alike'}"
 
 
 def draw_sheet(path, run):

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 
 from numgan import checkpoint, data
+from numgan.games import SGAN
 from numgan.training import load_game
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAIN, SAMPLE = ROOT / "demos" / "mnist_gan.py", ROOT / "demos" / "sample.py"
+SEMI_SUPERVISED = ROOT / "demos" / "semi_supervised.py"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -143,7 +145,8 @@ def test_help_names_every_option_and_exits_well(script):
 def test_a_run_with_piped_output_says_how_far_it_is_and_what_it_made(runs):
     folder, said = runs
     assert "\r" not in said.stdout + said.stderr
-    lines = said.stderr.splitlines()
+    lines = [line for line in said.stderr.splitlines() if not line.startswith("  ")]
+    assert "samples read as 0 … 9" in said.stderr
     assert [line.split()[:2] for line in lines] == [["step", "3/6"], ["step", "6/6"]]
     for line in lines:
         assert [word for word in ("/s ", "ETA ", "loss D ", "D(x) ", "D(G(z)) ") if word not in line] == []
@@ -213,6 +216,36 @@ def test_a_semi_supervised_run_goes_on_with_the_same_labelled_images(script, tmp
     assert "class_accuracy" in logs[0]
 
 
+def test_the_table_of_a_few_labels_goes_on_where_it_was(script, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    quick = (SEMI_SUPERVISED, "--data", "digits-10k", "--seeds", 1, "--steps", 2)
+    supervised_steps = []
+    monkeypatch.setattr(SGAN, "supervised_step", lambda game, *batch: supervised_steps.append(batch))
+    status, first, _ = script(*quick, "--labels", 10)
+    assert status == 0
+    assert len(first.splitlines()) == 2
+    assert len(supervised_steps) == 1000
+    images, labels = supervised_steps[-1]
+    assert images.shape == (128, 28, 28, 1)
+    assert set(labels) == set(range(10))
+    assert len(np.unique(images.reshape(128, -1), axis=0)) == 10
+    run = Path("runs", "semi-supervised", "digits-10k-10-labels-seed-0", "checkpoint.npz")
+    before = run.read_bytes()
+    status, second, _ = script(*quick, "--labels", 10, 12)
+    assert status == 0
+    assert second.startswith(first)
+    assert len(second.splitlines()) == 3
+    assert len(supervised_steps) == 2000  # nothing was done twice
+    assert run.read_bytes() == before
+
+
+@pytest.mark.parametrize(("options", "mentions"), [
+    (["--labels", "5"], ["labelled", "5"]), (["--labels", "many"], ["many"]), (["--steps", "0"], ["steps", "0"]),
+    (["--seeds", "0"], ["seeds", "0"]), (["--data", "mnist", "--data-dir", "nowhere"], ["nowhere"])])
+def test_bad_options_for_that_table_fail_in_one_line(fails, options, mentions):
+    fails(SEMI_SUPERVISED, "--data", "digits-10k", *options, mentions=mentions)
+
+
 @pytest.mark.parametrize(("options", "mentions"), [
     (["--game", "cyclegan"], ["cyclegan", "dcgan"]), (["--nonsense"], ["--nonsense"]), (["extra"], ["extra"]),
     (["--steps", "-5"], ["steps", "-5"]), (["--steps", "0"], ["steps", "0"]),
@@ -224,7 +257,8 @@ def test_a_semi_supervised_run_goes_on_with_the_same_labelled_images(script, tmp
     (["--lr", "-1"], ["lr", "-1"]), (["--lr", "nan"], ["lr", "nan"]), (["--lr", "inf"], ["lr", "inf"]),
     (["--seed", "-1"], ["seed", "-1"]), (["--objective", "both"], ["both", "saturating"]),
     (["--data", "cifar"], ["cifar"]),
-    (["--gamma", "0.7"], ["--gamma", "began", "minimal"]), (["--labels", "50", "--game", "acgan"], ["--labels", "sgan", "acgan"]),
+    (["--gamma", "0.7"], ["--gamma", "began", "minimal"]),
+    (["--labels", "50", "--game", "acgan"], ["--labels", "sgan", "acgan"]),
     (["--game", "sgan", "--labels", "9"], ["labelled", "9"]), (["--game", "sgan", "--labels", "20000"], ["20000"]),
     (["--game", "began", "--gamma", "1.5"], ["gamma", "1.5"]), (["--game", "sgan", "--objective", "saturating"], ["matching"]),
     (["--data", "mnist", "--data-dir", "nowhere"], ["nowhere", "train-images-idx3-ubyte"]),

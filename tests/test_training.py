@@ -11,9 +11,9 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from numgan import InputError, checkpoint, data, plotting
+from numgan import InputError, checkpoint, data, metrics, plotting
 from numgan.games import GAMES, VanillaGAN, build
-from numgan.training import Batches, Run, load_game, train
+from numgan.training import Batches, Run, findings, load_game, train
 
 SMALL = {"size": 8, "width": 2, "latent_dim": 4}
 PLAYS = {f"VanillaGAN, {variant}": ("VanillaGAN", {"variant": variant}) for variant in VanillaGAN.VARIANTS}
@@ -282,13 +282,29 @@ def test_the_gif_shows_the_sample_sheets_in_their_order(finished):
 
 
 def test_without_a_terminal_there_is_one_readable_line_for_each_sheet(finished):
-    _, said = finished
+    run, said = finished
     assert "\r" not in said
-    lines = said.splitlines()
+    lines = [line for line in said.splitlines() if not line.startswith("  ")]
     assert len(lines) == 2
     for step, line in zip((3, 6), lines, strict=True):
-        words = f"step {step}/6", "/s", "ETA 0:0", "loss D ", " G ", "D(x) ", "D(G(z)) "
+        words = [f"step {step}/6", "/s", "ETA 0:0", *(f" {label} " for label in run.game.shown)]
         assert [word for word in words if word not in line] == []
+
+
+@pytest.mark.parametrize(("kinds", "contrast", "expected"), [
+    (10, 1, ["20 20 20 20 20 20 20 20 20 20; diversity 0.99"]), (8, 1, ["25 0 0; diversity", "collapse: few of 8, 9"]),
+    (10, 0.4, ["diversity 0.4", "collapse"]), (1, 1, ["200 0 0 0 0 0 0 0 0 0", "few of 1, 2, 3, 4, 5, 6, 7, 8, 9"])])
+def test_what_samples_look_like_is_told_and_collapse_noticed(tmp_path, digits, monkeypatch, kinds, contrast, expected):
+    images, labels = digits
+    game = VanillaGAN(variant="minimal", rng=np.random.default_rng(0))
+    run = Run(game, Batches(images, 4, np.random.default_rng(1)), tmp_path)
+    seen = metrics.digit_histogram  # real digits, which the classifier may misread: their labels in its place
+    chosen = np.concatenate([np.flatnonzero(labels == digit)[:200 // kinds] for digit in range(kinds)])
+    monkeypatch.setattr(game, "sample", lambda n, rng: data.to_images(images[chosen]) * np.float32(contrast))
+    monkeypatch.setattr(metrics, "digit_histogram", lambda p: np.bincount(labels[chosen], minlength=10) + 0 * seen(p))
+    text = " ".join(findings(run))
+    assert [mention for mention in expected if mention not in text] == [], text
+    assert ("collapse" in text) == (kinds < 10 or contrast < 1)
 
 
 class Terminal(io.StringIO):

@@ -82,6 +82,12 @@ class SGAN(GAN):
         self.g_optimizer.minimize(loss)
         return {"g_loss": loss.item()} | self.g_report(outputs.data, minibatch)
 
+    def supervised_step(self, batch, labels):
+        """A step of D as a mere classifier of labelled images (N, H, W, 1) in [-1, 1]: what the game is compared with."""
+        loss = softmax_cross_entropy(self.judge(Tensor((batch + 1) / 2)), labels)
+        self.d_optimizer.minimize(loss)
+        return {"d_loss": loss.item()}
+
     def score(self, outputs):
         """D(x) = Z / (Z + 1)."""
         return super().score(self.source(Tensor(outputs)).data)

@@ -1,0 +1,111 @@
+"""How far do a few labels reach? SGAN beside the same network without unlabelled images: python demos/semi_supervised.py"""
+
+import argparse
+import csv
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from numgan import InputError, checkpoint, data
+from numgan.games import SGAN
+from numgan.training import Batches, Run, train
+
+PUBLISHED = {25: "80.2", 50: "85.9", 100: "92.8 (Salimans et al.: 99.07)", 1000: "96.4"}  # Odena 2016, table 1, in %
+SUPERVISED_STEPS = 1000
+COLUMNS = ("data", "labels", "seed", "steps", "supervised", "sgan")
+
+
+def arguments():
+    """The command line."""
+    parser = argparse.ArgumentParser(usage="%(prog)s [options]", description=(
+        "Test accuracy from a few labels, with and without unlabelled images. An interrupted table goes on where it was: "
+        "give the same command again."))
+    add = parser.add_argument
+    add("--labels", type=int, nargs="+", default=[25, 50, 100, 1000], help="labelled images; default 25 50 100 1000")
+    add("--seeds", type=int, default=3, help="runs of each; default 3")
+    add("--steps", type=int, default=3000, help="of SGAN; default 3000")
+    add("--data", choices=data.NAMES, default="mnist", help="MNIST (default), or the embedded digits, a fifth of them held out")
+    add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
+    add("--out", type=Path, default=Path("runs", "semi-supervised"), help="folder; default runs/semi-supervised")
+    args = parser.parse_args()
+    if args.seeds < 1 or args.steps < 1:
+        raise InputError(f"expected --seeds and --steps >= 1, got {args.seeds} and {args.steps}")
+    return args
+
+
+def digits(name, folder):
+    """Training images and labels, test images and labels."""
+    images, labels = data.load(name, folder)
+    if name == "mnist":
+        return images, labels, *data.mnist("test", folder)
+    held_out = np.arange(len(images)) % 5 == 0
+    return images[~held_out], labels[~held_out], images[held_out], labels[held_out]
+
+
+def new_run(out, images, labels, n, seed):
+    """SGAN with n labelled images, the choice of which is the seed's, too."""
+    game_seed, data_seed, labels_seed = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(3))
+    game = SGAN(rng=game_seed)
+    return Run(game, Batches(images, game.batch, data_seed, data.few_labels(labels, n, labels_seed)), out)
+
+
+def semi_supervised(run, steps):
+    """The game of a run that has been played, or goes on from its checkpoint."""
+    if run.path.exists():
+        run = Run.load(run.path, run.batches, run.out)
+    if run.step < steps:
+        train(run, steps, every=1000)
+    elif run.step > steps:
+        raise InputError(f"--steps {steps}: {run.path} has done {run.step} already; choose another --out")
+    return run.game
+
+
+def supervised(run):
+    """The game of a new run after training D on the labelled images alone."""
+    run.batches.images, run.batches.labels = (a[run.batches.known] for a in (run.batches.images, run.batches.labels))
+    run.batches.known = np.arange(len(run.batches.images))
+    for _ in range(SUPERVISED_STEPS):
+        run.game.supervised_step(*next(run.batches))
+    return run.game
+
+
+def main():
+    """Every run that is not in the file of results yet; then the table."""
+    args = arguments()
+    images, labels, test_images, test_labels = digits(args.data, args.data_dir)
+    test_images = data.to_images(test_images)
+    path, done = args.out / "results.csv", {}
+    if path.exists():
+        with open(path, newline="", encoding="utf-8") as file:
+            done = {tuple(row[name] for name in COLUMNS[:4]): row for row in csv.DictReader(file)}
+    header = "labels   supervised only, %       SGAN, %                  Odena 2016, SGAN, %\n"
+    for n in args.labels:
+        found = {"supervised": [], "sgan": []}
+        for seed in range(args.seeds):
+            key = (args.data, str(n), str(seed), str(args.steps))
+            if key not in done:
+                folder = args.out / f"{args.data}-{n}-labels-seed-{seed}"
+                games = {"supervised": supervised(new_run(folder, images, labels, n, seed)),
+                         "sgan": semi_supervised(new_run(folder, images, labels, n, seed), args.steps)}
+                done[key] = dict(zip(COLUMNS, key, strict=False)) | {
+                    name: f"{100 * (game.classify(test_images) == test_labels).mean():.2f}" for name, game in games.items()}
+                with checkpoint.atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+                    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+                    writer.writeheader()
+                    writer.writerows(done.values())
+            for name, accuracies in found.items():
+                accuracies.append(float(done[key][name]))
+        texts = [f"{np.mean(a):.2f} ({min(a):.2f} … {max(a):.2f})" for a in found.values()]
+        print(f"{header}{n:<8} {texts[0]:<24} {texts[1]:<24} {PUBLISHED.get(n, '')}", flush=True)
+        header = ""
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("stopped; the same command goes on")
+    except (InputError, FloatingPointError, MemoryError, OSError) as error:
+        sys.exit(f"{os.path.basename(sys.argv[0])}: error: {error}")
