@@ -1,0 +1,105 @@
+"""Measure the digits of a trained generator beside real ones: python demos/evaluate.py runs/dcgan/checkpoint.npz"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from numgan import InputError, data, metrics
+from numgan.training import load_game
+
+VALIDATION = 1000  # training digits with which Parzen's sigma is chosen
+SIGMAS = np.logspace(-1, 0, 10)
+
+
+def arguments():
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Measure the digits of a trained generator beside real ones.",
+                                     usage="%(prog)s CHECKPOINT [options]")
+    add = parser.add_argument
+    add("checkpoint", type=Path, metavar="CHECKPOINT", help="a run's checkpoint.npz")
+    add("--n", type=int, help="how many digits; default and most 10,000, or 5,000 with digits-10k")
+    add("--seed", type=int, default=0, help="of the codes z; default 0")
+    add("--data", choices=data.NAMES, help="the real digits; default mnist if --data-dir or $NUMGAN_DATA is there to read it "
+                                           "from, else the embedded 10,000, which lack a test set")
+    add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
+    args = parser.parse_args()
+    if args.seed < 0:
+        raise InputError(f"--seed: expected a number >= 0, got {args.seed}")
+    args.data = args.data or ("mnist" if args.data_dir or os.environ.get("NUMGAN_DATA") else "digits-10k")
+    return args
+
+
+def real_digits(name, folder):
+    """(reference images, their labels, other images), shuffled: training set and test set, or the embedded digits' halves."""
+    images, labels = data.load(name, folder)
+    order = np.random.default_rng(0).permutation(len(images))
+    images, labels = images[order], labels[order]
+    if name == "mnist":
+        others = data.mnist("test", folder)[0]
+        return images, labels, others[np.random.default_rng(0).permutation(len(others))]
+    half = len(images) // 2
+    return images[:half], labels[:half], images[half:]
+
+
+def figures(reference, labels, generated, real):
+    """(what, of the generated, of the real images) for each line of the table; images in [-1, 1]."""
+    classifier = metrics.load_classifier()
+    both = generated, real
+    features = classifier.features(reference)
+    yield "digit-FID", *(f"{metrics.frechet_distance(classifier.features(x), features):.2f}" for x in both)
+    probabilities = [classifier.probabilities(x) for x in both]
+    yield "digit score, 1 to 10", *(f"{metrics.digit_score(p):.3f}" for p in probabilities)
+    histograms = [metrics.digit_histogram(p) for p in probabilities]
+    yield "0, 1, ... 9, %", *(" ".join(f"{share:.0f}" for share in 100 * h / h.sum()) for h in histograms)
+    yield "KL to the reference's, nats", *(f"{metrics.histogram_kl(h, np.bincount(labels)):.4f}" for h in histograms)
+    confidences = [metrics.confidence(p) for p in probabilities]
+    yield "confidence, mean", *(f"{mean:.4f}" for mean, _ in confidences)
+    yield "confidence above 0.9, %", *(f"{100 * share:.1f}" for _, share in confidences)
+    yield "diversity: RMS difference", *(f"{metrics.diversity(x):.3f}" for x in both)
+    yield "distance to nearest reference digit", *(f"{np.median(metrics.nearest(x, reference)[0]):.2f}" for x in both)
+
+
+def parzen(samples, validation, test):
+    """Mean and standard error of Parzen's log-likelihood of the test digits, and sigma, as text."""
+    samples, validation, test = ((x.reshape(len(x), -1) + 1) / 2 for x in (samples, validation, test))
+    sigma = metrics.choose_sigma(samples, validation, SIGMAS)
+    nats = metrics.parzen_log_likelihood(samples, test, sigma)
+    return f"{nats.mean():.0f} ± {nats.std() / np.sqrt(len(nats)):.1f} (σ = {sigma:.2f})"
+
+
+def main():
+    """Checkpoint in, table out."""
+    args = arguments()
+    game = load_game(args.checkpoint)
+    reference, labels, real = real_digits(args.data, args.data_dir)
+    n = len(real) if args.n is None else args.n
+    if not 2 <= n <= len(real):
+        raise InputError(f"--n: expected 2 … {len(real)}, since as many real digits are held out; got {n}")
+    generated = game.sample(n, np.random.default_rng(args.seed))
+    reference, real = data.to_images(reference), data.to_images(real[:n])
+    if args.data == "mnist":
+        print(f"{n:,} digits; real: of MNIST's test set; reference: its {len(reference):,} training digits")
+    else:
+        print(f"{n:,} digits; real: half of the embedded ones; reference: the other half (the generator may have learnt both)")
+
+    def line(name, ours, theirs):
+        print(f"{name:<36}{ours:>32}{theirs:>32}", flush=True)
+
+    line("", "generated", "real")
+    for row in figures(reference, labels, generated, real):
+        line(*row)
+    if args.data == "mnist":
+        validation, training = reference[:VALIDATION], reference[VALIDATION:VALIDATION + n]
+        line("Parzen log-likelihood of test digits", *(parzen(x, validation, real) for x in (generated, training)))
+    else:
+        print("Parzen log-likelihood: needs MNIST's test set: --data mnist")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (InputError, MemoryError, OSError) as error:
+        sys.exit(f"{os.path.basename(sys.argv[0])}: error: {error}")

@@ -1,0 +1,94 @@
+"""Train the classifier of numgan.metrics: python demos/train_classifier.py --data mnist --out classifier.npz"""
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from numgan import Adam, InputError, checkpoint, data, softmax_cross_entropy
+from numgan.memory import keep_freed_memory
+from numgan.metrics import Classifier, network
+
+BATCH, LR, SHIFT = 100, 3e-3, 2  # images; Adam's rate at first, 0 in the end; pixels, at most, in each direction
+
+
+def arguments():
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Train the digit classifier of numgan.metrics.", usage="%(prog)s [options]")
+    add = parser.add_argument
+    add("--data", choices=data.NAMES, default="digits-10k",
+        help="10,000 embedded digits (default; a tenth of them to test), or MNIST's 60,000 and its test set")
+    add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
+    add("--epochs", type=int, default=15, help="default 15")
+    add("--seed", type=int, default=0, help="of everything random; default 0")
+    add("--out", type=Path, default=Path("classifier.npz"), help="default classifier.npz")
+    args = parser.parse_args()
+    if args.epochs < 1 or args.seed < 0:
+        raise InputError(f"expected --epochs >= 1 and --seed >= 0, got {args.epochs} and {args.seed}")
+    if args.out.suffix != ".npz" or args.out.is_dir():
+        raise InputError(f"--out: expected a file whose name ends in .npz, got {args.out}")
+    return args
+
+
+def load(name, folder):
+    """((images, labels) to train, the same to test)."""
+    images, labels = data.load(name, folder)
+    if name == "mnist":
+        return (images, labels), data.mnist("test", folder)
+    test = np.arange(len(images)) % 10 == 0
+    return (images[~test], labels[~test]), (images[test], labels[test])
+
+
+def train(net, images, labels, epochs, rng):
+    """Adam on randomly shifted digits; the rate falls linearly."""
+    optimizer = Adam(net.parameters(), LR)
+    padded = np.pad(images, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT)))
+    shifted = sliding_window_view(padded, (28, 28), axis=(1, 2))  # (n, 2 SHIFT + 1, 2 SHIFT + 1, 28, 28), a view
+    for epoch in range(epochs):
+        batches = np.array_split(rng.permutation(len(images)), max(1, len(images) // BATCH))
+        for i, batch in enumerate(batches):
+            optimizer.lr = LR * (1 - (epoch + i / len(batches)) / epochs)
+            down, right = rng.integers(0, 2 * SHIFT + 1, (2, len(batch)))
+            loss = softmax_cross_entropy(net(data.to_images(shifted[batch, down, right])), labels[batch])
+            optimizer.minimize(loss)
+            if i % 20 == 0 and sys.stderr.isatty():
+                print(f"\repoch {epoch + 1}/{epochs} {i / len(batches):4.0%} loss {loss.item():.4f} ", end="", file=sys.stderr)
+        print(f"\repoch {epoch + 1}/{epochs} 100% loss {loss.item():.4f}", file=sys.stderr)
+
+
+def accuracy(net, images, labels):
+    """Share of images that get their label."""
+    return (Classifier(net).probabilities(data.to_images(images)).argmax(1) == labels).mean()
+
+
+def main():
+    """Digits in, a file for numgan/data/ out."""
+    args = arguments()
+    training, test = load(args.data, args.data_dir)
+    weights_rng, rng = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(2))
+    keep_freed_memory()
+    net = network(weights_rng)
+    with checkpoint.atomic(args.out) as temporary:
+        temporary.touch()  # what cannot be written fails now, not after training
+        print(f"{len(training[0]):,} digits to train on, {len(test[0]):,} to test", file=sys.stderr)
+        train(net, *training, args.epochs, rng)
+        print(f"test accuracy {accuracy(net, *test):.2%}", end=", ")
+        rounded = {name: array.astype(np.float16) for name, array in net.state().items()}
+        net.load_state({name: array.astype(np.float32) for name, array in rounded.items()})
+        print(f"rounded to float16 {accuracy(net, *test):.2%}")
+        np.savez_compressed(temporary, **rounded)
+    print(f"{args.out}: {args.out.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, which leaves no temporary file
+    try:
+        main()
+    except (InputError, FloatingPointError, MemoryError, OSError) as error:
+        sys.exit(f"{os.path.basename(sys.argv[0])}: error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted: nothing was written")

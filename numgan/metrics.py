@@ -1,0 +1,255 @@
+"""How good are generated images: do they look real, are they diverse, are they new?
+
+No figure says much alone. Compare it with that of real images which the generator has not seen: demos/evaluate.py prints both.
+Images are float arrays (n, ...); what is measured in pixels depends on their range.
+"""
+
+import numpy as np
+
+from .errors import InputError
+from .layers import BatchNorm, Conv2D, Dense, Flatten, ReLU
+from .network import Sequential
+from .tensor import no_grad
+
+# ---- a digit classifier, in the place that Inception has for photographs
+
+
+def network(rng):
+    """An untrained classifier of digits: (28, 28, 1) in [-1, 1] -> 64 features -> 10 logits."""
+    def unit(layer, *sizes, **options):
+        return layer(*sizes, use_bias=False, **options), BatchNorm(momentum=0.9), ReLU()
+
+    return Sequential(
+        *unit(Conv2D, 24, 5, strides=2), *unit(Conv2D, 32, 3), *unit(Conv2D, 48, 3, strides=2), *unit(Conv2D, 48, 3),
+        *unit(Conv2D, 48, 3, strides=2, padding="valid"), Flatten(), *unit(Dense, 64), Dense(10),
+        input_shape=(28, 28, 1), rng=rng)
+
+
+class Classifier:
+    """A trained `network`, used `chunk` images at a time: float (n, 28, 28, 1) in [-1, 1], else InputError."""
+
+    def __init__(self, net, chunk=200):
+        self.net, self.chunk = net, chunk
+        net.eval()
+
+    def features(self, images):
+        """What the last layer sees, (n, 64)."""
+        _rows("Classifier: images", images)
+        low, high = images.min(), images.max()
+        if images.shape[1:] != self.net.input_shape or low < -1 or high > 1:
+            raise InputError(f"Classifier: expected images (n, 28, 28, 1) in [-1, 1], got {images.shape}, {low:g} … {high:g}")
+        features = []
+        with no_grad():
+            for i in range(0, len(images), self.chunk):
+                x = images[i:i + self.chunk].astype(np.float32)
+                for layer in self.net.stack[:-1]:
+                    x = layer(x)
+                features.append(x.data)
+        return np.concatenate(features)
+
+    def probabilities(self, images):
+        """p(digit | image), (n, 10)."""
+        with no_grad():
+            logits = self.net.stack[-1](self.features(images)).data.astype(np.float64)
+        exponentials = np.exp(logits - logits.max(1, keepdims=True))
+        return exponentials / exponentials.sum(1, keepdims=True)
+
+
+def load_classifier():
+    """The Classifier in the package; `data/README.md` tells how it was trained and how often it is right."""
+    from importlib.resources import files  # slow to import
+
+    net = network(np.random.default_rng(0))
+    with (files("numgan") / "data" / "classifier.npz").open("rb") as file, np.load(file) as archive:
+        net.load_state({name: archive[name].astype(np.float32) for name in archive.files})
+    return Classifier(net)
+
+
+# ---- what the classifier sees
+
+
+def frechet_distance(a, b):
+    """Squared Fréchet distance of two feature sets (n, d) and (m, d), n, m >= 2, each taken for a Gaussian N(μ, C); >= 0.
+
+        |μ_a - μ_b|² + tr(C_a + C_b - 2 (C_a C_b)^½)        (Dowson & Landau 1982; the FID of Heusel et al. 2017, eq. 6)
+
+    With X = QR for centred features X, C = RᵀR / (n - 1), and no covariance is needed: the eigenvalues of C_a C_b are the
+    squares of the singular values of R_a R_bᵀ (both divided by √(n - 1)), so the trace of the root is the sum of these.
+
+    On a Classifier's features this is the *digit-FID*, which can be compared with other digit-FIDs of the same classifier, not
+    with a FID by Inception. Small sets raise it: compare at equal n.
+    """
+    a, b = _pair("frechet_distance", a, b, least=2, dtype=np.float64)
+    (mean_a, a), (mean_b, b) = map(_gaussian, (a, b))
+    root = np.linalg.svd(a @ b.T, compute_uv=False).sum()
+    return max(0.0, float(((mean_a - mean_b)**2).sum() + (a * a).sum() + (b * b).sum() - 2 * root))
+
+
+def _gaussian(x):
+    """Mean and a root R of the covariance RᵀR."""
+    mean = x.mean(0)
+    return mean, np.linalg.qr(x - mean, mode="r") / np.sqrt(len(x) - 1)
+
+
+def digit_score(probabilities):
+    """exp E[KL(p(y|x) || p(y))] of (n, k) probabilities, the inception score of Salimans et al. 2016, section 4; in [1, k].
+
+    It is k if every image is surely one digit and all digits are equally frequent, 1 if all images get the same p.
+    With the entropy H, E[KL] = H(p(y)) - E[H(p(y|x))].
+    """
+    p = _probabilities(probabilities)
+    return float(np.exp(_entropy(p.mean(0)) - _entropy(p).mean()))
+
+
+def digit_histogram(probabilities):
+    """How many images are most probably 0, 1, ...: (n, k) -> integers (k,)."""
+    p = _probabilities(probabilities)
+    return np.bincount(p.argmax(1), minlength=p.shape[1])
+
+
+def histogram_kl(histogram, reference=None):
+    """KL(h || r) = Σ h ln(h / r) in nats of counts or shares (k,) to those of a reference, by default all equal.
+
+    A digit that never comes adds nothing (0 ln 0 = 0): the sum is ln k at most for equal r, if only one digit comes.
+    It is infinite where r = 0 < h.
+    """
+    h = _shares("histogram_kl", histogram)
+    r = _shares("histogram_kl, reference", np.ones(len(h)) if reference is None else reference)
+    if len(h) != len(r):
+        raise InputError(f"histogram_kl: expected a reference of {len(h)} counts, got {len(r)}")
+    seen = h > 0
+    with np.errstate(divide="ignore"):
+        return float((h[seen] * np.log(h[seen] / r[seen])).sum())
+
+
+def confidence(probabilities):
+    """(mean of the largest p, share of images where it is above 0.9) of (n, k) probabilities."""
+    largest = _probabilities(probabilities).max(1)
+    return float(largest.mean()), float((largest > 0.9).mean())
+
+
+def _entropy(p):
+    """-Σ p ln p along the last axis, with 0 ln 0 = 0."""
+    return -(p * np.log(p + (p == 0))).sum(-1)
+
+
+# ---- distances between images
+
+
+def diversity(images):
+    """Root of the mean squared difference of two images (n, ...), over all pairs and pixels; n >= 2.
+
+    0.73 for MNIST's digits in [-1, 1], 0 if all are the same. E (x - y)² = 2 Var x makes it O(n).
+    """
+    return float(np.sqrt(2 * _rows("diversity", images, least=2).var(0, ddof=1, dtype=np.float64).mean()))
+
+
+def nearest(images, training, *, block=256):
+    """The nearest of the training images (m, ...) to each image (n, ...): Euclidean distances (n,), indices (n,).
+
+    A generator that memorises is nearer to its training images than other real images are. `block` images at a time.
+    """
+    x, y = _pair("nearest", images, training)
+    indices = np.concatenate([distances.argmin(1) for distances in _squared_distances(x, y, block)])
+    return np.linalg.norm(x - y[indices], axis=1), indices  # not from the squares, in which |x|² cancels
+
+
+def one_nn_error(images, labels, test_images, test_labels):
+    """Share of test images to which the label of the nearest of `images` is not theirs, in [0, 1]."""
+    for one, many in (labels, images), (test_labels, test_images):
+        if np.shape(one) != np.shape(many)[:1] or np.asarray(one).dtype.kind not in "iu":
+            raise InputError(f"one_nn_error: expected an integer label for each of {len(many)} images, got {_describe(one)}")
+    _, indices = nearest(test_images, images)
+    return float((np.asarray(labels)[indices] != test_labels).mean())
+
+
+def modes_covered(points, centres, sigma):
+    """(modes covered, share of high-quality points) of points (n, d) from a mixture with these centres (k, d).
+
+    High quality: within 3 sigma of the nearest centre, whose mode it covers (Srivastava et al. 2017, Lin et al. 2018).
+    """
+    _positive("modes_covered", sigma)
+    distances, modes = nearest(points, centres)
+    good = distances <= 3 * sigma
+    return len(np.unique(modes[good])), float(good.mean())
+
+
+def parzen_log_likelihood(samples, points, sigma, *, block=256):
+    """ln p of each point (m, ...) in nats, (m,), where p is the mean of Gaussians N(s, σ² I) around the samples s (n, ...).
+
+    The protocol of Goodfellow et al. 2014, section 5, for MNIST: pixels in [0, 1], that is (images + 1) / 2; 10,000 samples;
+    σ as `choose_sigma` finds it with 1,000 digits that are not the test set's; mean and standard error over the 10,000
+    test digits. A weak judge: good samples and good likelihoods are nearly independent (Theis et al. 2016).
+    """
+    _positive("parzen_log_likelihood", sigma)
+    y, x = _pair("parzen_log_likelihood", samples, points, dtype=np.float64)
+    likelihoods = []
+    for exponents in _squared_distances(x, y, block):
+        exponents /= -2 * sigma**2
+        top = exponents.max(1, keepdims=True)  # so that not every exponential vanishes
+        exponents -= top
+        likelihoods.append(top[:, 0] + np.log(np.exp(exponents, out=exponents).mean(1)))
+    return np.concatenate(likelihoods) - x.shape[1] * np.log(sigma * np.sqrt(2 * np.pi))
+
+
+def choose_sigma(samples, validation, candidates):
+    """The candidate σ with which the samples give the validation points the largest mean log-likelihood."""
+    return max(candidates, key=lambda sigma: parzen_log_likelihood(samples, validation, sigma).mean())
+
+
+def _squared_distances(x, y, block):
+    """|x - y|² = |x|² - 2 x·y + |y|² of all pairs, as arrays (up to `block`, len(y)): one matrix product each."""
+    _positive("block", block)
+    squares = np.einsum("ij,ij->i", y, y)
+    for i in range(0, len(x), block):
+        rows = x[i:i + block]
+        products = rows @ y.T
+        products *= -2
+        products += squares
+        products += np.einsum("ij,ij->i", rows, rows)[:, np.newaxis]
+        yield products
+
+
+# ---- checks
+
+
+def _rows(name, x, least=1):
+    """A finite float array (n, ...), n >= least, as (n, d); else InputError."""
+    if not isinstance(x, np.ndarray) or x.dtype.kind != "f" or x.ndim < 2 or len(x) < least or not x.size:
+        raise InputError(f"{name}: expected a float array (n, ...), n >= {least}, got {_describe(x)}")
+    if not np.isfinite(x).all():
+        raise InputError(f"{name}: expected finite numbers, got {x[~np.isfinite(x)][0]}")
+    return x.reshape(len(x), -1)
+
+
+def _pair(name, a, b, least=1, dtype=np.float32):
+    """Two such arrays, with rows of one shape, as (n, d) and (m, d) of one dtype, at least `dtype`."""
+    rows = _rows(name, a, least), _rows(name, b, least)
+    if a.shape[1:] != b.shape[1:]:
+        raise InputError(f"{name}: expected rows of one shape, got {a.shape} and {b.shape}")
+    return [x.astype(np.result_type(a, b, dtype), copy=False) for x in rows]
+
+
+def _probabilities(p):
+    p = _rows("probabilities", p).astype(np.float64)
+    if p.min() < 0 or abs(p.sum(1) - 1).max() > 1e-3:
+        raise InputError(f"probabilities: expected rows >= 0 that add up to 1, got numbers from {p.min():g} "
+                         f"and sums {p.sum(1).min():g} … {p.sum(1).max():g}")
+    return p
+
+
+def _shares(name, counts):
+    """Counts (k,) divided by their sum."""
+    h = np.asarray(counts, np.float64)
+    if h.ndim != 1 or not ((h >= 0).all() and 0 < h.sum() < np.inf):
+        raise InputError(f"{name}: expected counts (k,), none negative, not all 0, got {counts!r:.80}")
+    return h / h.sum()
+
+
+def _positive(name, value):
+    if not 0 < value < np.inf:
+        raise InputError(f"{name}: expected a number > 0, got {value!r}")
+
+
+def _describe(x):
+    return f"{x.dtype} {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__
