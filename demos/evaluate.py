@@ -33,15 +33,16 @@ def arguments():
 
 
 def real_digits(name, folder):
-    """(reference images, their labels, other images), shuffled: training set and test set, or the embedded digits' halves."""
+    """(images, labels) for reference, and others, shuffled: training set and test set, or the embedded digits' halves."""
     images, labels = data.load(name, folder)
     order = np.random.default_rng(0).permutation(len(images))
     images, labels = images[order], labels[order]
     if name == "mnist":
-        others = data.mnist("test", folder)[0]
-        return images, labels, others[np.random.default_rng(0).permutation(len(others))]
+        others = data.mnist("test", folder)
+        order = np.random.default_rng(0).permutation(len(others[0]))
+        return (images, labels), (others[0][order], others[1][order])
     half = len(images) // 2
-    return images[:half], labels[:half], images[half:]
+    return (images[:half], labels[:half]), (images[half:], labels[half:])
 
 
 def figures(reference, labels, generated, real):
@@ -62,6 +63,20 @@ def figures(reference, labels, generated, real):
     yield "distance to nearest reference digit", *(f"{np.median(metrics.nearest(x, reference)[0]):.2f}" for x in both)
 
 
+def figures_of_classes(game, rng, reference, labels, real, real_labels):
+    """The same for a game whose D reads digits, and whose codes ask for them if it is conditional."""
+    if hasattr(game, "asked"):
+        n = min(len(reference), 50_000)
+        codes = game.latent(n, rng)
+        asked, generated = game.asked(codes), game.generate(codes)
+        read = metrics.load_classifier().probabilities(generated[:len(real)]).argmax(1) == asked[:len(real)]
+        right = metrics.load_classifier().probabilities(real).argmax(1) == real_labels
+        yield "read as asked, as labelled, %", f"{100 * read.mean():.2f}", f"{100 * right.mean():.2f}"
+        errors = [metrics.one_nn_error(x, y, real, real_labels) for x, y in ((generated, asked), (reference[:n], labels[:n]))]
+        yield f"1-NN error by {n:,} of them, %", *(f"{100 * error:.2f}" for error in errors)
+    yield "D reads rightly, %", "", f"{100 * (game.classify(real) == real_labels).mean():.2f}"
+
+
 def parzen(samples, validation, test):
     """Mean and standard error of Parzen's log-likelihood of the test digits, and sigma, as text."""
     samples, validation, test = ((x.reshape(len(x), -1) + 1) / 2 for x in (samples, validation, test))
@@ -74,7 +89,7 @@ def main():
     """Checkpoint in, table out."""
     args = arguments()
     game = load_game(args.checkpoint)
-    reference, labels, real = real_digits(args.data, args.data_dir)
+    (reference, labels), (real, real_labels) = real_digits(args.data, args.data_dir)
     n = len(real) if args.n is None else args.n
     if not 2 <= n <= len(real):
         raise InputError(f"--n: expected 2 … {len(real)}, since as many real digits are held out; got {n}")
@@ -91,6 +106,9 @@ def main():
     line("", "generated", "real")
     for row in figures(reference, labels, generated, real):
         line(*row)
+    if hasattr(game, "classify"):
+        for row in figures_of_classes(game, np.random.default_rng(args.seed), reference, labels, real, real_labels[:n]):
+            line(*row)
     if args.data == "mnist":
         validation, training = reference[:VALIDATION], reference[VALIDATION:VALIDATION + n]
         line("Parzen log-likelihood of test digits", *(parzen(x, validation, real) for x in (generated, training)))

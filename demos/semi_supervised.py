@@ -25,7 +25,7 @@ def arguments():
     add = parser.add_argument
     add("--labels", type=int, nargs="+", default=[25, 50, 100, 1000], help="labelled images; default 25 50 100 1000")
     add("--seeds", type=int, default=3, help="runs of each; default 3")
-    add("--steps", type=int, default=3000, help="of SGAN; default 3000")
+    add("--steps", type=int, default=6000, help="of SGAN; default 6000")
     add("--data", choices=data.NAMES, default="mnist", help="MNIST (default), or the embedded digits, a fifth of them held out")
     add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
     add("--out", type=Path, default=Path("runs", "semi-supervised"), help="folder; default runs/semi-supervised")
@@ -44,10 +44,10 @@ def digits(name, folder):
     return images[~held_out], labels[~held_out], images[held_out], labels[held_out]
 
 
-def new_run(out, images, labels, n, seed):
+def new_run(out, images, labels, n, seed, steps):
     """SGAN with n labelled images, the choice of which is the seed's, too."""
     game_seed, data_seed, labels_seed = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(3))
-    game = SGAN(rng=game_seed)
+    game = SGAN(lr_steps=steps, rng=game_seed)
     return Run(game, Batches(images, game.batch, data_seed, data.few_labels(labels, n, labels_seed)), out)
 
 
@@ -86,9 +86,9 @@ def main():
         for seed in range(args.seeds):
             key = (args.data, str(n), str(seed), str(args.steps))
             if key not in done:
-                folder = args.out / f"{args.data}-{n}-labels-seed-{seed}"
-                games = {"supervised": supervised(new_run(folder, images, labels, n, seed)),
-                         "sgan": semi_supervised(new_run(folder, images, labels, n, seed), args.steps)}
+                setting = args.out / f"{args.data}-{n}-labels-seed-{seed}", images, labels, n, seed
+                games = {"supervised": supervised(new_run(*setting, SUPERVISED_STEPS)),
+                         "sgan": semi_supervised(new_run(*setting, args.steps), args.steps)}
                 done[key] = dict(zip(COLUMNS, key, strict=False)) | {
                     name: f"{100 * (game.classify(test_images) == test_labels).mean():.2f}" for name, game in games.items()}
                 with checkpoint.atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:

@@ -29,6 +29,15 @@ def normal(std):
     return lambda shape, rng: rng.normal(0, std, shape)
 
 
+def unit_length(shape, rng):
+    """Random directions: the weights of each output (last axis) have length 1, so outputs vary as much as the inputs do.
+
+    For weight-normalised layers: their lengths g start at 1.
+    """
+    w = rng.standard_normal(shape)
+    return w / np.linalg.norm(w.reshape(-1, shape[-1]), axis=0)
+
+
 # ---- layers that are linear in their weights: y = product(x, w) + b
 
 

@@ -62,3 +62,20 @@ def save_gif(path, pictures, fps=5):
         for frame in frames + [frames[-1]] * (2 * fps):
             shown.set_data(frame)
             writer.grab_frame()
+
+
+def save_plane(path, surface, extent, points, centres, title):
+    """Points (n, 2) on D's surface, as PNG of 400 × 430 pixels: D(x) in [0, 1] on a grid (rows, columns) over ±extent.
+
+    D takes blue for fake, red for real. Circles mark the true modes' centres (k, 2).
+    """
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(4, 4.3), dpi=100)
+    figure.text(0.5, 0.965, title, ha="center", va="center", fontsize=10)
+    axes = figure.add_axes((0, 0, 1, 4 / 4.3))
+    axes.imshow(surface, cmap="coolwarm", vmin=0, vmax=1, origin="lower", extent=(-extent, extent) * 2, alpha=0.6)
+    axes.plot(*centres.T, "o", markersize=9, markerfacecolor="none", markeredgecolor="black", markeredgewidth=0.7)
+    axes.plot(*points.T, ".", color="black", markersize=1.5, markeredgewidth=0)
+    axes.set(xlim=(-extent, extent), ylim=(-extent, extent), xticks=[], yticks=[])
+    with atomic(path) as temporary:
+        figure.savefig(temporary)

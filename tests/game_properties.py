@@ -107,6 +107,8 @@ GAMES = {
              (SMALL | dict(width=24, objective="non-saturating"), semi_supervised(feature_matching=False))],
     "ACGAN": [(SMALL, auxiliary_classes())],
     "BEGAN": [(SMALL, reconstruction())],
+    "MixtureGAN": [(dict(width=16, scale=4.0), cross_entropy())],
+    "MixtureLSGAN": [(dict(width=16), LEAST_SQUARES)],
     "VanillaGAN": [(dict(variant="dense"), cross_entropy(0.5, 0.9)), (dict(variant="shallow"), cross_entropy()),
                    (dict(variant="minimal", objective="saturating"), cross_entropy(saturating=True))],
 }

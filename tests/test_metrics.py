@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from numgan import InputError, checkpoint, data, metrics
-from numgan.games import VanillaGAN
+from numgan.games import ACGAN, SGAN, VanillaGAN
 from numgan.training import Batches, Run, load_game
 
 from . import test_demos
@@ -485,6 +485,33 @@ def test_with_mnist_the_reference_is_its_training_set_and_the_table_ends_with_pa
     assert noise[:2] == [round(nats.mean()), round(nats.std() / np.sqrt(200), 1)]
     assert real[0] > noise[0]
     assert real[2] < noise[2]
+
+
+@pytest.mark.parametrize("kind", [ACGAN, SGAN])
+def test_of_a_game_that_knows_classes_the_table_tells_how_well_it_does(
+        script, few_digits, classifier, tmp_path, kind, no_mnist, monkeypatch):
+    game = kind(width=4, rng=np.random.default_rng(0))
+    images, labels = few_digits
+    own = np.where(np.arange(len(labels)) % 2, labels.astype(int), -1) if kind is SGAN else labels
+    run = Run(game, Batches(images, 4, np.random.default_rng(0), own), tmp_path)
+    run.save()
+    status, out, error = script(EVALUATE, run.path, "--n", 40, "--seed", 4)
+    assert (status, error) == (0, "")
+    rows = table(out)
+    order = np.random.default_rng(0).permutation(len(images))
+    (reference, known), (real, real_labels) = ((data.to_images(images[i]), labels[i])
+                                               for i in (order[:len(order) // 2], order[len(order) // 2:][:40]))
+    assert rows["D reads rightly, %"][1] == f"{100 * (game.classify(real) == real_labels).mean():.2f}"
+    assert ("read as asked, as labelled, %" in rows) == (kind is ACGAN)
+    if kind is ACGAN:
+        codes = game.latent(len(reference), np.random.default_rng(4))
+        read = classifier.probabilities(game.generate(codes)).argmax(1)[:40] == game.asked(codes)[:40]
+        right = classifier.probabilities(real).argmax(1) == real_labels
+        assert rows["read as asked, as labelled, %"] == [f"{100 * r.mean():.2f}" for r in (read, right)]
+        errors = [metrics.one_nn_error(x, y, real, real_labels)
+                  for x, y in ((game.generate(codes), game.asked(codes)), (reference, known))]
+        assert rows[f"1-NN error by {len(reference):,} of them, %"] == [f"{100 * e:.2f}" for e in errors]
+        assert errors[1] < errors[0]
 
 
 def test_evaluating_in_a_process_of_its_own(generator, tmp_path):

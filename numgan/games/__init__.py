@@ -6,10 +6,11 @@ from .began import BEGAN
 from .dcgan import DCGAN
 from .gan import GAN
 from .lsgan import LSGAN
+from .mixture import MixtureGAN, MixtureLSGAN
 from .sgan import SGAN
 from .vanilla import VanillaGAN
 
-GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN, SGAN, ACGAN, BEGAN)}
+GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN, SGAN, ACGAN, BEGAN, MixtureGAN, MixtureLSGAN)}
 
 
 def build(name, settings, rng):
@@ -19,4 +20,4 @@ def build(name, settings, rng):
     return GAMES[name](**settings, rng=rng)
 
 
-__all__ = ["ACGAN", "BEGAN", "DCGAN", "GAMES", "GAN", "LSGAN", "SGAN", "VanillaGAN", "build"]
+__all__ = ["ACGAN", "BEGAN", "DCGAN", "GAMES", "GAN", "LSGAN", "SGAN", "MixtureGAN", "MixtureLSGAN", "VanillaGAN", "build"]

@@ -113,6 +113,10 @@ class GAN:
         """D(x) from an array of D's outputs; above 0.5, D takes the image for real."""
         return logistic(logits)
 
+    def lr_at(self, t):
+        """Both players' learning rate after t steps of G."""
+        return self.settings["lr"]
+
     # ---- Algorithm 1
 
     def step(self, batch, labels=None):
@@ -129,6 +133,7 @@ class GAN:
                              f"N a positive multiple of d_steps = {self.d_steps}, got {batch.shape}")
         if self.labelled and (np.shape(labels) != batch.shape[:1] or not np.issubdtype(np.asarray(labels).dtype, np.integer)):
             raise InputError(f"{type(self).__name__}.step: expected {len(batch)} integer labels, got {labels!r:.60}")
+        self.d_optimizer.lr = self.g_optimizer.lr = self.lr_at(int(self.g_optimizer.t))
         low, high = self.pixels
         for i in range(self.d_steps):
             mine = slice(i * len(batch) // self.d_steps, (i + 1) * len(batch) // self.d_steps)

@@ -11,7 +11,7 @@ class LeastSquares:
     section 3.2). real_label is D's target for real images.
     """
 
-    objectives = ("least squares",)
+    objectives = ("non-saturating",)  # a name only: there is but one
     undecided = 0.5
 
     def d_loss(self, real, fake, minibatch=None):
