@@ -25,7 +25,7 @@ CHECKS = {
     ng.exp: (ng.exp, normal((3, 4))), ng.log: (ng.log, positive(3, 4)), ng.sqrt: (ng.sqrt, positive(3, 4)),
     ng.abs: (ng.abs, normal((3, 4))), ng.tanh: (ng.tanh, normal((3, 4))), ng.sigmoid: (ng.sigmoid, normal((3, 4))),
     ng.softplus: (ng.softplus, normal((3, 4))), ng.relu: (ng.relu, normal((3, 4))),
-    ng.leaky_relu: (ng.leaky_relu, normal((3, 4))),
+    ng.leaky_relu: (ng.leaky_relu, normal((3, 4))), ng.elu: (ng.elu, normal((3, 4))),
     ng.reshape: (lambda x: ng.reshape(x, 4, 3), normal((3, 4))), ng.transpose: (ng.transpose, normal((3, 4))),
     ng.getitem: (lambda x: ng.getitem(x, np.array([0, 2, 2])), normal((3, 4))),
     ng.concatenate: (lambda *x: ng.concatenate(x), normal((2, 3)), normal((4, 3))),
