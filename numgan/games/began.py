@@ -16,7 +16,8 @@ class BEGAN(GAN):
 
     So D attends to fakes only as much as keeps L(G(z)) = γ L(x): gamma in (0, 1], the diversity ratio, trades variety (high)
     for quality (low). k_step is λ. M = L(x) + |γ L(x) - L(G(z))| tells how far training has come (section 3.4.1); it is
-    logged as "convergence". Decoder and generator are alike; width is the number of their channels.
+    logged as "convergence". Decoder and generator are alike, but G ends in a tanh, so that it cannot leave [-1, 1], and D does
+    not: on mostly black images it would soon saturate there, at a loss whose gradient is gone. width: their channels.
     """
 
     batch = 16
@@ -44,11 +45,11 @@ class BEGAN(GAN):
 
         def decoder():
             return (Dense(small * small * width), Reshape(small, small, width), Conv2D(width, 3), ELU(),
-                    ResizeConv2D(width, 3), ELU(), Conv2D(width, 3), ELU(), ResizeConv2D(width, 3), ELU(), Conv2D(1, 3), Tanh())
+                    ResizeConv2D(width, 3), ELU(), Conv2D(width, 3), ELU(), ResizeConv2D(width, 3), ELU(), Conv2D(1, 3))
 
         encoder = (Conv2D(width, 3, strides=2), ELU(), Conv2D(2 * width, 3, strides=2), ELU(), Conv2D(2 * width, 3), ELU(),
                    Flatten(), Dense(latent_dim))
-        return (Sequential(*decoder(), input_shape=(latent_dim,), rng=self.rng, dtype=self.dtype),
+        return (Sequential(*decoder(), Tanh(), input_shape=(latent_dim,), rng=self.rng, dtype=self.dtype),
                 Sequential(*encoder, *decoder(), input_shape=(size, size, 1), rng=self.rng, dtype=self.dtype))
 
     def latent(self, n, rng=None):
@@ -83,8 +84,8 @@ class BEGAN(GAN):
         return {}
 
     def reconstruct(self, images):
-        """D(x) for images x (n, H, W, 1) in [-1, 1]."""
-        return evaluate(self.discriminator, self.discriminator, np.asarray(images, self.dtype))
+        """D(x) for images x (n, H, W, 1) in [-1, 1], clipped to that range."""
+        return evaluate(self.discriminator, self.discriminator, np.asarray(images, self.dtype)).clip(-1, 1)
 
     def sheet_latent(self, rng):
         """Two rows."""
