@@ -1,0 +1,209 @@
+"""Walk through a generator's codes: python demos/latent.py all runs/dcgan/checkpoint.npz
+
+interpolate  from one code to another: on a straight line (upper rows) and on an arc (lower rows)
+arithmetic   bold 7 - thin 7 + thin 1, with means of several codes (Radford et al. 2015, section 6.3). Three of the codes
+             and the mean of all, for each of the three terms; on the right what they add up to
+reconstruct  the codes of given digits, by descent on z: held-out digits and what G makes of them; then training digits
+all          these three on one sheet
+compare      train DCGAN with batch norm and with weight norm; which comes nearer to held-out digits (Xiang & Li 2017)?
+"""
+
+import argparse
+import itertools
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from numgan import InputError, data, metrics, plotting
+from numgan.games import DCGAN, GAN
+from numgan.latent import descend, lerp, reconstruct, slerp
+from numgan.training import Batches, Run, load_game, train
+
+COLUMNS = 16  # of a sheet
+CODES = 4000  # to choose those for arithmetic from
+EQUATIONS = (7, 1), (3, 5), (0, 6), (4, 9), (8, 2)  # the digits a, b of bold a - thin a + thin b
+
+
+def arguments():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help="--help after it tells its options")
+    for name in ("interpolate", "arithmetic", "reconstruct", "all", "compare"):
+        add = commands.add_parser(name).add_argument
+        if name == "compare":
+            add("--steps", type=int, default=2000, help="of training; default 2000")
+            add("--seeds", type=int, default=2, help="how many runs with each norm; default 2")
+            add("--out", type=Path, default=Path("runs", "norms"), help="folder for the runs; default runs/norms")
+        else:
+            add("checkpoint", type=Path, metavar="CHECKPOINT", help="a run's checkpoint.npz")
+            add("--seed", type=int, default=0, help="of the codes; default 0")
+            add("--out", type=Path, default=Path(f"{name}.png"), help=f"the sheet; default {name}.png")
+        if name in ("reconstruct", "all", "compare"):
+            n, restarts = (100, 2) if name == "compare" else (32, 8)
+            add("--n", type=int, default=n, help=f"training and held-out digits, of each; default {n}")
+            add("--restarts", type=int, default=restarts, help=f"descents for each digit; default {restarts}")
+            add("--descent", type=int, default=200, help="steps of each descent; default 200")
+            add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
+    args = parser.parse_args()
+    for name, least in {"n": 1, "restarts": 1, "descent": 1, "seeds": 1, "steps": 1, "seed": 0}.items():
+        if getattr(args, name, least) < least:
+            raise InputError(f"--{name}: expected a number >= {least}, got {getattr(args, name)}")
+    if args.command != "compare" and args.out.suffix != ".png":
+        raise InputError(f"--out: expected a name that ends in .png, got {args.out}")
+    return args
+
+
+def interpolation(game, rng):
+    """Three pairs of codes, in COLUMNS steps. Prints what the codes half-way are worth."""
+    classifier = metrics.load_classifier()
+    a, b = game.latent(1000, rng).reshape(2, 500, -1)
+    print(f"{'500 codes':<20} length  p(digit) > 0.9")
+    for name, z in ("random", a), ("half-way, linear", lerp(a, b, 0.5)), ("half-way, spherical", slerp(a, b, 0.5)):
+        sure = metrics.confidence(classifier.probabilities(game.generate(z)))[1]
+        print(f"{name:<20} {np.linalg.norm(z, axis=1).mean():<6.2f}  {sure:.1%}")
+    surest = classifier.probabilities(game.generate(a)).max(1).argsort()[-6:]
+    a, b = a[surest].reshape(2, 3, 1, -1)
+    t = np.linspace(0, 1, COLUMNS)
+    ways = np.stack([lerp(a, b, t), slerp(a, b, t)], 1)  # (3, 2, COLUMNS, d)
+    return game.generate(ways.reshape(6 * COLUMNS, -1))
+
+
+def arithmetic(game, rng):
+    """The EQUATIONS, a row each, with means of ten codes. Prints how often bold a - thin a + thin b is a bold b."""
+    z = game.latent(CODES, rng)
+    images, classifier = game.generate(z), metrics.load_classifier()
+    probabilities, ink = classifier.probabilities(images), stroke_mass(images)
+    bold, thin = [], []  # for each digit, a third of the codes that surely draw it
+    for digit in range(10):
+        sure = np.flatnonzero(probabilities[:, digit] > 0.99)
+        if len(sure) < 30:
+            raise InputError(f"arithmetic: expected 30 codes among {CODES} that surely draw a {digit}, got {len(sure)}: "
+                             "has the generator been trained long enough?")
+        sure = sure[ink[sure].argsort()]
+        thin.append(sure[:len(sure) // 3])
+        bold.append(sure[-(len(sure) // 3):])
+
+    def add_up(pairs, k):
+        """k codes for each term, and the codes of the terms and of the sum: (n, 3, k) indices, (n, 4, d)."""
+        chosen = np.array([[rng.choice(term, k, replace=False) for term in (bold[a], thin[a], thin[b])] for a, b in pairs])
+        terms = z[chosen].mean(2)
+        return chosen, np.concatenate([terms, terms[:, :1] - terms[:, 1:2] + terms[:, 2:]], 1)
+
+    print("bold a - thin a + thin b   all terms right   the sum is a b   and bolder than thin b")
+    pairs = np.array(list(itertools.permutations(range(10), 2)))
+    wanted = pairs[:, [0, 0, 1, 1]]
+    for k in 1, 3, 10:
+        drawn = [game.generate(codes) for codes in add_up(pairs, k)[1].swapaxes(0, 1)]
+        read = np.stack([classifier.probabilities(x).argmax(1) for x in drawn], 1) == wanted
+        bolder = stroke_mass(drawn[3]) > stroke_mass(drawn[2])
+        shares = read[:, :3].all(1).mean(), read[:, 3].mean(), bolder.mean()
+        print(f"means of {k:<2} codes           {shares[0]:<17.0%} {shares[1]:<16.0%} {shares[2]:.0%}")
+    chosen, codes = add_up(EQUATIONS, 10)
+    rows = np.full((len(EQUATIONS), COLUMNS, *images.shape[1:]), -1, images.dtype)
+    for i in range(3):
+        rows[:, 5 * i:5 * i + 3], rows[:, 5 * i + 3] = images[chosen[:, i, :3]], game.generate(codes[:, i])
+    rows[:, -1] = game.generate(codes[:, 3])
+    for (a, b), p in zip(EQUATIONS, classifier.probabilities(rows[:, -1]), strict=True):
+        print(f"bold {a} - thin {a} + thin {b}: {p.argmax()}, p = {p.max():.2f}")
+    return rows.reshape(-1, *images.shape[1:])
+
+
+def stroke_mass(images):
+    """Mean ink per pixel, in [0, 1]."""
+    return (images.mean((1, 2, 3)) + 1) / 2
+
+
+def digits(args):
+    """Digits to reconstruct, in [-1, 1]. Every data set of the demos trains with digits-10k, MNIST's test set is held out."""
+    try:
+        held_out = data.mnist("test", args.data_dir)[0]
+    except InputError as error:
+        raise InputError("digits that were not trained with are needed, those of MNIST's test set, in the folder --data-dir or "
+                         f"$NUMGAN_DATA, or else they are downloaded: {error}") from None
+    trained = data.digits_10k()[0]
+    spread = np.linspace(0, len(trained) - 1, args.n).astype(int)
+    return {"held-out": data.to_images(held_out[:args.n]), "training": data.to_images(trained[spread])}
+
+
+def reconstruction(game, rng, args):
+    """Two rows of held-out digits and their reconstructions, two of training digits. Prints the errors."""
+    tries = [2**i for i in range(args.restarts.bit_length())]
+    print("mean of (G(z) - x)², pixels in [-1, 1]; best of " + ", ".join(map(str, tries)))
+    rows = []
+    for name, x in digits(args).items():
+        starts = game.latent(len(x) * args.restarts, rng)
+        z, errors = descend(game, starts, np.tile(x, (args.restarts, 1, 1, 1)), steps=args.descent)
+        z, errors = z.reshape(args.restarts, len(x), -1), errors.reshape(args.restarts, -1)
+        print(name, *(f"{errors[:k].min(0).mean():.4f}" for k in tries), flush=True)
+        for images in x, game.generate(z[errors.argmin(0), np.arange(len(x))]):
+            rows.append(np.full((COLUMNS, *x.shape[1:]), -1, x.dtype))
+            rows[-1][:len(x)] = images[:COLUMNS]
+    return np.concatenate(rows)
+
+
+def compare(args):
+    """Train what has not been trained yet, each norm with the same seeds and rate; reconstruct, and print a table."""
+    known, images, classifier = digits(args), data.digits_10k()[0], metrics.load_classifier()
+    features = classifier.features(data.to_images(images))
+    rows = {"batch": [], "weight": []}
+    for seed, norm in itertools.product(range(args.seeds), rows):
+        run = norm_run(args.out / f"{norm}-{seed}", norm, seed, images)
+        if run.step > args.steps:
+            raise InputError(f"{run.path}: expected at most --steps {args.steps}, got {run.step}")
+        if run.step < args.steps:
+            print(run.out, file=sys.stderr)
+            train(run, args.steps)
+        rng = np.random.default_rng(seed)
+        errors = [reconstruct(run.game, x, steps=args.descent, restarts=args.restarts, rng=rng)[1] for x in known.values()]
+        fid = metrics.frechet_distance(classifier.features(run.game.sample(2000, rng)), features)
+        rows[norm].append([*np.mean(errors, 1), fid])
+        report(f"{norm} norm, seed {seed}", rows[norm][-1], known)
+    for norm, figures in rows.items():
+        report(f"{norm} norm, mean", np.mean(figures, 0), known)
+
+
+def norm_run(out, norm, seed, images):
+    """The run in the folder `out`, as far as it got, or a new one."""
+    game_seed, data_seed = np.random.SeedSequence(seed).spawn(2)
+    batches = Batches(images, DCGAN.batch, np.random.default_rng(data_seed))
+    about = {"norm": norm, "seed": seed}
+    if not (out / "checkpoint.npz").exists():
+        return Run(DCGAN(norm=norm, lr=2e-4, rng=np.random.default_rng(game_seed)), batches, out, about)
+    run = Run.load(out / "checkpoint.npz", batches, out)
+    if run.about != about:
+        raise InputError(f"{run.path}: expected a run of this script with {about}, got {run.about}")
+    return run
+
+
+def report(name, figures, known):
+    """A line of the table."""
+    *errors, fid = figures
+    errors = (f"{x} {error:.4f} " for x, error in zip(known, errors, strict=True))
+    print(f"{name:<19}", *errors, f"digit-FID {fid:.1f}", flush=True)
+
+
+def main():
+    """Checkpoint in, sheet and figures out."""
+    args = arguments()
+    if args.command == "compare":
+        return compare(args)
+    game, rng = load_game(args.checkpoint), np.random.default_rng(args.seed)
+    if not isinstance(game, GAN):
+        raise InputError(f"{args.checkpoint}: expected a game whose generator draws from codes z, got {type(game).__name__}")
+    parts = {"interpolate": interpolation, "arithmetic": arithmetic, "reconstruct": lambda *of: reconstruction(*of, args)}
+    made = [part(game, rng) for name, part in parts.items() if args.command in (name, "all")]
+    blank = np.full_like(made[0][:COLUMNS], -1)
+    page = [images for part in made for images in (part, blank)][:-1]
+    plotting.save_sheet(args.out, np.concatenate(page), COLUMNS)
+    print(args.out)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (InputError, FloatingPointError, MemoryError, OSError) as error:
+        sys.exit(f"{os.path.basename(sys.argv[0])}: error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"stopped; go on with: python {' '.join(sys.argv)}")

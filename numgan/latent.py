@@ -1,0 +1,113 @@
+"""The space of codes z: the way from one to another, and the way back from an image to the code that draws it."""
+
+from contextlib import ExitStack
+
+import numpy as np
+
+from .errors import InputError
+from .games import GAN
+from .optim import Adam
+from .tensor import Parameter
+
+# ---- from code to code
+
+
+def lerp(a, b, t):
+    """The straight way, (1 - t) a + t b: codes (..., d), (..., d) and numbers t (...) -> (..., d), with broadcasting.
+
+    Half-way between independent normal codes it is shorter than they are, by √½ on average: G has hardly seen such codes.
+    """
+    a, b, t, dtype = _ends("lerp", a, b, t)
+    return ((1 - t) * a + t * b).astype(dtype)
+
+
+def slerp(a, b, t):
+    """The way along the arc from a to b (White 2016), shapes as for `lerp`; the length stays near that of a and b.
+
+        sin((1 - t) Ω) / sin Ω · a + sin(t Ω) / sin Ω · b,    Ω the angle between a and b
+
+    The factors tend to 1 - t and t as Ω tends to 0: parallel codes, and those of length 0, take the straight way. So do
+    opposite ones, between which no arc is shorter than the others.
+    """
+    a, b, t, dtype = _ends("slerp", a, b, t)
+    u, v = a * _length(b), b * _length(a)  # of one length; then tan(Ω / 2) = |u - v| / |u + v|
+    angle = 2 * np.arctan2(_length(u - v), _length(u + v))  # loses no digits near 0, where arccos does
+    straight = np.sin(angle) < 1e-6
+    sine = np.where(straight, 1, np.sin(angle))
+    from_a = np.where(straight, 1 - t, np.sin((1 - t) * angle) / sine)
+    from_b = np.where(straight, t, np.sin(t * angle) / sine)
+    return (from_a * a + from_b * b).astype(dtype)
+
+
+def _length(x):
+    return np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def _ends(name, a, b, t):
+    """Both ends in float64, t with an axis for the d numbers of a code, and the dtype of the result."""
+    a, b, t = np.asarray(a), np.asarray(b), np.asarray(t, np.float64)[..., np.newaxis]
+    if not (a.dtype.kind == b.dtype.kind == "f" and a.ndim and b.ndim and a.shape[-1] == b.shape[-1] and np.isfinite(t).all()):
+        raise InputError(f"{name}: expected float codes (..., d), (..., d) and finite t, got {a.dtype} {a.shape}, "
+                         f"{b.dtype} {b.shape} and t = {t[..., 0]!s:.40}")
+    return a.astype(np.float64), b.astype(np.float64), t, np.result_type(a, b)
+
+
+# ---- from image to code
+
+
+def reconstruct(game, images, *, steps=200, lr=0.1, restarts=1, rng):
+    """The nearest images that G can draw, min_z |G(z) - x|²: images (n, H, W, C) -> codes (n, d), errors (n,).
+
+    From each of `restarts` codes that the game draws with `rng`, `descend` looks for a minimum; the best is kept. An error
+    is a mean over the pixels of (G(z) - x)², both in [-1, 1]: four times what it is for pixels in [0, 1].
+
+    The error on images that G was not trained with tells how much of their variety it has learnt (Xiang & Li 2017).
+    """
+    _check_images("reconstruct", game, images)
+    if not (isinstance(restarts, (int, np.integer)) and restarts >= 1):
+        raise InputError(f"reconstruct: expected a whole number restarts >= 1, got {restarts!r}")
+    if not isinstance(rng, np.random.Generator):
+        raise InputError(f"reconstruct: expected rng=numpy.random.default_rng(seed), got {rng!r}")
+    n = len(images)
+    starts = game.latent(n * restarts, rng)
+    codes, errors = descend(game, starts, np.concatenate([images] * restarts), steps=steps, lr=lr)
+    best = errors.reshape(restarts, n).argmin(0) * n + np.arange(n)
+    return codes[best], errors[best]
+
+
+def descend(game, z, images, *, steps=200, lr=0.1, chunk=64):
+    """From each code (n, d) down the slope of its image's error, by Adam: -> codes (n, d), errors (n,) as `reconstruct` has.
+
+    z is a parameter here, and G, in eval mode and frozen, a fixed function: the gradient passes through it, and none is
+    computed for its weights (Lipton & Tripathi 2017). Every image has its own code, so the sum of all their errors has for
+    each code the gradient of its own error, and `chunk` of them descend at once.
+    """
+    _check_images("descend", game, images)
+    if np.shape(z)[:1] != images.shape[:1] or not (isinstance(steps, (int, np.integer)) and steps >= 1):
+        raise InputError(f"descend: expected a code for each of {len(images)} images and a whole number steps >= 1, "
+                         f"got codes {np.shape(z)} and {steps!r}")
+    generator, (low, high) = game.generator, game.pixels
+    wanted = (images * ((high - low) / 2) + (high + low) / 2).astype(game.dtype)
+    codes, pixels = [], tuple(range(1, images.ndim))
+    with generator.frozen(), ExitStack() as afterwards:
+        afterwards.callback(generator.train, generator.training)
+        generator.eval()
+        for i in range(0, len(z), chunk):
+            code = Parameter(np.array(z[i:i + chunk], game.dtype), "z")
+            optimizer = Adam([code], lr)
+            for _ in range(steps):
+                difference = generator(code) - wanted[i:i + chunk]
+                optimizer.minimize((difference * difference).mean(pixels).sum())
+            codes.append(code.data)
+        codes = np.concatenate(codes)
+        errors = ((game.generate(codes) - images) ** 2).mean(pixels, dtype=np.float64)
+    return codes, errors
+
+
+def _check_images(name, game, images):
+    if not isinstance(game, GAN):
+        raise InputError(f"{name}: expected a game whose generator draws from codes z, got {type(game).__name__}")
+    if not (isinstance(images, np.ndarray) and images.dtype.kind == "f" and images.shape[1:] == game.image_shape and len(images)
+            and -1 <= images.min() and images.max() <= 1):
+        got = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
+        raise InputError(f"{name}: expected float images (n, {', '.join(map(str, game.image_shape))}) in [-1, 1], got {got}")
