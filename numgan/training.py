@@ -225,7 +225,8 @@ def findings(run, n=200):
     from . import metrics
     images = run.game.sample(n, np.random.default_rng(0))
     counts = metrics.digit_histogram(metrics.load_classifier().probabilities(images))
-    spread = metrics.diversity(images) / metrics.diversity(run.batches.examples(n))
+    real = metrics.diversity(run.batches.examples(n))
+    spread = metrics.diversity(images) / real if real else np.nan  # a data set of one image has no diversity
     yield f"  {n} samples read as 0 … 9: {' '.join(map(str, counts))}; diversity {spread:.2f} of real digits'"
     missing = np.flatnonzero(counts < n / 40)
     if len(missing) or spread < 0.5:
