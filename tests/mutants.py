@@ -171,7 +171,8 @@ def textual_mutants():
     adam = [functools.partial(check_few, test_optim.adam_equals_scalar_loop, st.integers(0, 999),
                               st.fixed_dictionaries(test_optim.ADAM))]
     sgd = [functools.partial(check_few, test_optim.sgd_equals_scalar_loop, st.integers(0, 999), st.just(0.1), st.just(0.9))]
-    graph, game = graph_properties.PROPERTIES, [check for name in ("DCGAN", "LSGAN", "VanillaGAN") for check in game_checks(name)]
+    graph = graph_properties.PROPERTIES
+    game = [check for name in ("DCGAN", "LSGAN", "VanillaGAN") for check in game_checks(name)]
     convolution = [check for name in ("conv2d", "conv2d_transpose", "resize_conv2d") for check in op_checks(name)]
     return [
         *textual("batch_norm", op_checks("batch_norm"),
