@@ -117,3 +117,82 @@ def test_unknown_names():
         games.VanillaGAN(variant="huge", rng=np.random.default_rng(0))
     with pytest.raises(InputError, match="sample"):
         small_game("DCGAN", dict(size=8, width=2)).sample(0)
+
+
+# --- What single games add
+
+
+def test_sgan_reads_what_it_was_taught_and_alone_it_is_a_mere_classifier():
+    game, rng = small_game("SGAN", dict(size=8, width=24, lr=1e-2), "float32"), np.random.default_rng(0)
+    images, labels = rng.uniform(-1, 1, (20, 8, 8, 1)).astype(np.float32), np.arange(20) % 10
+    before = {name: array.copy() for name, array in game.generator.state().items()}
+    losses = [game.supervised_step(images, labels)["d_loss"] for _ in range(60)]
+    assert losses[-1] < 0.1 < 1 < losses[0]
+    np.testing.assert_array_equal(game.classify(images), labels)
+    assert all(np.array_equal(before[name], array) for name, array in game.generator.state().items())
+
+
+@pytest.mark.parametrize("labels", [np.arange(6), np.full(6, -1)])
+def test_sgan_needs_labelled_and_unlabelled_images(labels):
+    game = small_game("SGAN", dict(size=8, width=24))
+    with pytest.raises(InputError, match="labelled and unlabelled"):
+        game.step(images_for(game), labels)
+
+
+@pytest.mark.parametrize("labels", [None, np.arange(5), np.zeros(6)])
+def test_games_of_labelled_images_need_an_integer_label_for_each(labels):
+    game = small_game("ACGAN", dict(size=8, width=2))
+    with pytest.raises(InputError, match="6 integer labels"):
+        game.step(images_for(game), labels)
+
+
+def test_sgan_s_learning_rate_falls_in_the_second_half():
+    game = small_game("SGAN", dict(size=8, width=24, lr=0.1, lr_steps=4))
+    seen = []
+    for _ in range(6):
+        play(game)
+        seen.append((game.d_optimizer.lr, game.g_optimizer.lr))
+    np.testing.assert_allclose(seen, [[lr, lr] for lr in (0.1, 0.1, 0.1, 0.05, 0, 0)])
+
+
+def test_began_s_k_keeps_its_balance_and_stays_in_its_range():
+    game = small_game("BEGAN", dict(size=8, width=2, gamma=0.7, k_step=0.1))
+    for _ in range(5):
+        k = game.k.item()
+        row = play(game)
+        balance = 0.7 * row["d_real"] - row["g_loss"]
+        assert row["k"] == pytest.approx(min(max(k + 0.1 * balance, 0), 1))
+        assert row["k"] == game.k.item() != k
+        assert row["convergence"] == pytest.approx(row["d_real"] + abs(balance))
+    game.k[...] = 1
+    game.k_step = 1
+    game.gamma = 1e6
+    assert play(game)["k"] == 1
+    game.gamma = -1e6
+    assert play(game)["k"] == 0
+
+
+def test_began_reconstructs_in_the_range_of_images():
+    game = small_game("BEGAN", dict(size=8, width=2), "float32")
+    x = images_for(game)
+    np.testing.assert_allclose(game.reconstruct(x), game.discriminator(x).data.clip(-1, 1), rtol=1e-5, atol=1e-6)
+    assert np.abs(game.discriminator(100 * x).data).max() > 1 == np.abs(game.reconstruct(100 * x)).max()
+
+
+def test_acgan_s_codes_ask_for_classes_and_its_sheet_has_a_row_for_each():
+    game = small_game("ACGAN", dict(size=8, width=2, latent_dim=5), "float32")
+    codes = game.latent(1000, np.random.default_rng(0))
+    assert codes.shape == (1000, 15)
+    assert set(np.bincount(game.asked(codes), minlength=10) > 50) == {True}
+    np.testing.assert_array_equal(codes[:, 5:], np.eye(10)[game.asked(codes)])
+    sheet = game.sheet_latent(np.random.default_rng(0)).reshape(10, 10, 15)
+    np.testing.assert_array_equal(game.asked(sheet.reshape(100, 15)).reshape(10, 10), np.arange(10)[:, None].repeat(10, 1))
+    np.testing.assert_array_equal(sheet[..., :5], sheet[:1, :, :5].repeat(10, 0))
+
+
+@pytest.mark.parametrize(("game", "options", "name"), [
+    (games.SGAN, dict(lr_steps=0), "lr_steps"), (games.BEGAN, dict(size=30), "multiple of 4"),
+    (games.BEGAN, dict(gamma=0), "gamma"), (games.BEGAN, dict(k_step=2), "k_step")])
+def test_options_of_single_games_out_of_range(game, options, name):
+    with pytest.raises(InputError, match=name):
+        game(rng=np.random.default_rng(0), **options)
