@@ -12,7 +12,7 @@ from numgan.games.mixture import MIXTURES, MixtureGAN, MixtureLSGAN, Points
 from numgan.training import Run, train
 
 GAMES = {"vanilla": MixtureGAN, "least-squares": MixtureLSGAN}
-DEFAULTS = {"mixture": "ring", "loss": "vanilla", "steps": 10000, "every": 500, "seed": 0}
+DEFAULTS = {"mixture": "ring", "loss": "vanilla", "steps": 15000, "every": 500, "seed": 0}
 SEEDS = 3
 
 
@@ -39,7 +39,7 @@ def new_run(options, out):
         raise InputError(f"--seed: expected a number >= 0, got {about['seed']}")
     mixture = MIXTURES[about["mixture"]]
     game_seed, data_seed = map(np.random.default_rng, np.random.SeedSequence(about["seed"]).spawn(2))
-    game = GAMES[about["loss"]](scale=mixture.scale, rng=game_seed)
+    game = GAMES[about["loss"]](scale=mixture.scale, lr_steps=about["steps"], rng=game_seed)
     return Run(game, Points(mixture, game.batch, data_seed), out, about, draw)
 
 
@@ -69,7 +69,8 @@ def draw(path, run):
     extent = 1.3 * mixture.scale
     ticks = np.linspace(-extent, extent, 100)
     plane = np.stack(np.meshgrid(ticks, ticks), -1).reshape(-1, 2)
-    surface = np.clip(run.game.score(run.game.judgement(plane)), 0, 1).reshape(100, 100)
+    says = run.game.judgement(plane.repeat(run.game.pack, 0))  # of a point, and copies of it
+    surface = np.clip(run.game.score(says), 0, 1).reshape(100, 100)
     plotting.save_plane(path, surface, extent, points, mixture.centres,
                         f"step {run.step:,}: {modes} of {len(mixture.centres)} modes, {share:.1%} high quality")
 

@@ -169,6 +169,9 @@ def train(run, steps, every=200):
             raise InputError(f"train: expected a whole number {name} >= 1, got {value!r}")
     if steps <= run.step:
         raise InputError(f"train: the run has done {run.step} steps already; steps is the total, got {steps}")
+    if steps > (run.game.settings["lr_steps"] or steps):
+        raise InputError(f"train: expected steps <= {run.game.settings['lr_steps']}, where the game's learning rate falls to "
+                         f"0 (lr_steps), got {steps}")
     progress = Progress(run.step, steps, run.game.shown)
     with _log(run) as write_row, _stop_requests() as stop:
         if run.step == 0:

@@ -108,7 +108,7 @@ GAMES = {
     "ACGAN": [(SMALL, auxiliary_classes())],
     "BEGAN": [(SMALL, reconstruction())],
     "MixtureGAN": [(dict(width=16, scale=4.0), cross_entropy())],
-    "MixtureLSGAN": [(dict(width=16), LEAST_SQUARES)],
+    "MixtureLSGAN": [(dict(width=16, pack=3), LEAST_SQUARES)],
     "VanillaGAN": [(dict(variant="dense"), cross_entropy(0.5, 0.9)), (dict(variant="shallow"), cross_entropy()),
                    (dict(variant="minimal", objective="saturating"), cross_entropy(saturating=True))],
 }
@@ -223,8 +223,9 @@ def step_equals_complex_step(name, settings, losses):
 
     def played(g_values, d_values, z):
         fake = network(G, g_values, z)
-        hidden = [network(D[:-1], d_values, x) for x in (real, fake)]
-        outputs = [network(D, d_values, x) for x in (real, fake)]
+        inputs = [x.reshape(-1, *game.discriminator.input_shape) for x in (real, fake)]
+        hidden = [network(D[:-1], d_values, x) for x in inputs]
+        outputs = [network(D, d_values, x) for x in inputs]
         return Played(real, outputs[0], hidden[0], fake, outputs[1], hidden[1], labels, z, k)
 
     def d_loss(values):

@@ -28,7 +28,7 @@ def test_every_game_of_the_package_is_under_test():
 @pytest.mark.parametrize(("name", "settings"), VARIANTS, ids=label)
 def test_interface(name, settings):
     game = small_game(name, settings, "float32", dropout=True)
-    metrics = play(game, 4)
+    metrics = play(game)
     assert {"d_loss", "g_loss", "d_real", "d_fake"} <= metrics.keys()
     assert {name for names in game.panels.values() for name in names} | set(game.shown.values()) <= metrics.keys()
     images = game.sample(3)
@@ -191,7 +191,7 @@ def test_acgan_s_codes_ask_for_classes_and_its_sheet_has_a_row_for_each():
 
 
 @pytest.mark.parametrize(("game", "options", "name"), [
-    (games.SGAN, dict(lr_steps=0), "lr_steps"), (games.BEGAN, dict(size=30), "multiple of 4"),
+    (games.DCGAN, dict(lr_steps=0), "lr_steps"), (games.BEGAN, dict(size=30), "multiple of 4"),
     (games.BEGAN, dict(gamma=0), "gamma"), (games.BEGAN, dict(k_step=2), "k_step")])
 def test_options_of_single_games_out_of_range(game, options, name):
     with pytest.raises(InputError, match=name):

@@ -1,6 +1,9 @@
 """The mixtures of Gaussians, the games that are played on them, and demos/mixtures.py."""
 
+import os
 import re
+import signal
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +83,7 @@ def test_minibatches_of_no_size_are_refused(size):
 
 
 def test_the_networks_see_points_divided_by_the_scale():
-    game = new_game(scale=4.0)
+    game = new_game(scale=4.0, pack=1)
     x, z = rng(1).standard_normal((2, 9, 2)).astype(np.float32)
     np.testing.assert_allclose(game.judgement(4 * x), game.discriminator(Tensor(x)).data, rtol=1e-5)
     np.testing.assert_allclose(game.generate(z), 4 * game.generator(Tensor(z)).data, rtol=1e-6)
@@ -90,9 +93,19 @@ def test_the_networks_see_points_divided_by_the_scale():
     np.testing.assert_array_equal(seen[0], x)
 
 
-def test_the_learning_rates_halve_every_half_life():
-    game, points = new_game(half_life=2, lr=0.01), Points(MIXTURES["ring"], 4, rng(1))
-    for expected in 0.01, 0.01 / np.sqrt(2), 0.005, 0.005 / np.sqrt(2), 0.0025:
+@pytest.mark.parametrize("pack", [1, 2, 3])
+def test_d_judges_packs_of_neighbouring_points(pack):
+    game = new_game(pack=pack)
+    x = rng(1).standard_normal((300 * pack, 2)).astype(np.float32)
+    packs = np.concatenate([x[i::pack] for i in range(pack)], 1)
+    np.testing.assert_allclose(game.judgement(x), game.discriminator(Tensor(packs)).data, rtol=1e-5)
+    with pytest.raises(InputError, match=f"multiple of {pack} points.* got 7") if pack > 1 else nullcontext():
+        game.step(x[:7])
+
+
+def test_the_learning_rates_fall_from_the_first_step_on():
+    game, points = new_game(lr_steps=4, lr=0.01), Points(MIXTURES["ring"], 4, rng(1))
+    for expected in 0.01, 0.0075, 0.005, 0.0025, 0, 0:
         game.step(*next(points))
         np.testing.assert_allclose([game.g_optimizer.lr, game.d_optimizer.lr], expected)
 
@@ -104,7 +117,8 @@ def test_the_sheets_codes_are_as_many_as_the_protocol_scores():
 
 @pytest.mark.parametrize(("settings", "mentions"), [
     ({"scale": 0}, "scale"), ({"scale": -1}, "-1"), ({"scale": np.inf}, "inf"), ({"scale": np.nan}, "nan"),
-    ({"half_life": 0}, "half_life"), ({"half_life": -3}, "-3"), ({"half_life": np.nan}, "nan"), ({"width": 0}, "0")])
+    ({"pack": 0}, "pack"), ({"pack": 1.5}, "1.5"), ({"lr_steps": 0}, "lr_steps"), ({"lr_steps": -3}, "-3"),
+    ({"lr_steps": np.nan}, "nan"), ({"width": 0}, "0")])
 def test_settings_out_of_range_are_refused(settings, mentions):
     with pytest.raises(InputError, match=mentions):
         new_game(**settings)
@@ -137,7 +151,7 @@ def test_a_resumed_run_equals_a_straight_one_bit_for_bit(no_pictures, tmp_path, 
         return Points(MIXTURES["grid"], 16, rng(seed))
 
     def new_run(name):
-        game = new_game(kind, scale=4.0, width=12, latent_dim=3, half_life=30.5, lr=0.002)
+        game = new_game(kind, scale=4.0, width=12, latent_dim=3, lr_steps=50.5, lr=0.002)
         return Run(game, points(1), tmp_path / name, draw=lambda path, run: None)
 
     straight, halves = new_run("straight"), new_run("halves")
@@ -146,7 +160,7 @@ def test_a_resumed_run_equals_a_straight_one_bit_for_bit(no_pictures, tmp_path, 
     train(Run.load(halves.path, points(7), halves.out, draw=lambda path, run: None), 40)
     (about, arrays), (about_too, arrays_too) = (checkpoint.load(run.path) for run in (straight, halves))
     assert about == about_too
-    assert about["settings"].items() >= {"scale": 4.0, "width": 12, "latent_dim": 3, "half_life": 30.5, "lr": 0.002}.items()
+    assert about["settings"].items() >= {"scale": 4.0, "width": 12, "latent_dim": 3, "lr_steps": 50.5, "lr": 0.002}.items()
     assert {name: array.tobytes() for name, array in arrays.items()} == {n: array.tobytes() for n, array in arrays_too.items()}
     assert len(arrays["history"]) == 40
     np.testing.assert_array_equal(load_game(halves.path).sample(5, rng(1)), straight.game.sample(5, rng(1)))
@@ -198,15 +212,20 @@ def test_the_picture_shows_points_where_they_are_on_d_s_surface(tmp_path):
 
 def test_the_script_resumes_bit_for_bit_and_takes_its_own_options_again(no_pictures, script, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    options = "--mixture", "grid", "--loss", "least-squares", "--seed", 3
-    for arguments in ((*options, "--steps", 4, "--out", "straight"), (*options, "--steps", 2, "--out", "halves"),
-                      ("--resume", Path("halves", "checkpoint.npz"), *options, "--steps", 4)):
-        status, out, _ = script(SCRIPT, *arguments)
-        assert status == 0
+    options = "--mixture", "grid", "--loss", "least-squares", "--seed", 3, "--steps", 4
+    assert script(SCRIPT, *options, "--out", "straight")[0] == 0
+    with monkeypatch.context() as patch:
+        step = MixtureLSGAN.step
+        patch.setattr(MixtureLSGAN, "step", lambda *batch: os.kill(os.getpid(), signal.SIGINT) or step(*batch))
+        status, _, said = script(SCRIPT, *options, "--out", "halves")
+    assert status != 0
+    assert "stopped at step 1" in said
+    status, out, _ = script(SCRIPT, "--resume", Path("halves", "checkpoint.npz"), *options)
+    assert status == 0
     assert "halves" in out
     straight, halves = (Path(name, "checkpoint.npz").read_bytes() for name in ("straight", "halves"))
     assert straight == halves
-    assert script(SCRIPT, *options[:-1], 4, "--steps", 4, "--out", "other")[0] == 0
+    assert script(SCRIPT, *options, "--seed", 4, "--out", "other")[0] == 0
     assert Path("other", "log.csv").read_text() != Path("straight", "log.csv").read_text()
 
 
@@ -255,7 +274,7 @@ def trained(no_pictures, script, tmp_path):
 
 @pytest.mark.parametrize(("options", "mentions"), [
     (["--mixture", "grid"], ["--mixture grid", "ring"]), (["--loss", "least-squares"], ["--loss least-squares", "vanilla"]),
-    (["--seed", "1"], ["--seed 1"]), (["--steps", "2"], ["2 steps already"])])
+    (["--seed", "1"], ["--seed 1"]), (["--steps", "2"], ["2 steps already"]), (["--steps", "3"], ["steps <= 2", "got 3"])])
 def test_a_resumed_run_cannot_become_another(fails, trained, options, mentions):
     fails(SCRIPT, "--resume", trained, *options, mentions=mentions)
 

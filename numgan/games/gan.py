@@ -42,6 +42,7 @@ class GAN:
     d_steps     k of Algorithm 1: steps of D, each on its own minibatch, per step of G
     real_label  D's target for real images in (0.5, 1]; below 1 is one-sided label smoothing (Salimans et al. 2016, 3.4)
     lr, beta1   Adam's, for both players
+    lr_steps    None, or the number of steps after which the learning rate has fallen, at last linearly, to 0
     rng         numpy.random.Generator for initial weights, z and dropout; dtype "float32" to train, "float64" to check
 
     A subclass sets the class attributes below and defines `networks`. `settings` are the arguments that rebuild the game.
@@ -53,6 +54,8 @@ class GAN:
     pixels = (-1, 1)  # the range of images that the networks work on; step and sample always take and give [-1, 1]
     shares_z = True  # G's step uses the z of D's last step, otherwise fresh ones
     joint_batch = False  # real and fake go through D as one batch (not where D has batch statistics)
+    lr_hold = 0.5  # the share of lr_steps for which the learning rate stays as it is
+    pack = 1  # images that D judges together (PacGAN)
     undecided = 0.0  # D's output for an image that it takes for neither
     labelled = False  # step needs labels
     classes = 0  # one-hot numbers that `latent` appends to z
@@ -61,8 +64,8 @@ class GAN:
     shown = {"loss D": "d_loss", "G": "g_loss", "D(x)": "d_real", "D(G(z))": "d_fake"}  # what its progress line shows
     sheet_columns = 5
 
-    def __init__(self, *, objective=None, d_steps=1, real_label=1.0, lr=2e-4, beta1=0.5, dtype="float32", rng,
-                 **more):
+    def __init__(self, *, objective=None, d_steps=1, real_label=1.0, lr=2e-4, beta1=0.5, lr_steps=None,
+                 dtype="float32", rng, **more):
         where = type(self).__name__
         objective = self.objectives[0] if objective is None else objective
         if objective not in self.objectives:
@@ -71,8 +74,10 @@ class GAN:
             raise InputError(f"{where}: expected an integer d_steps >= 1, got {d_steps!r}")
         if not 0.5 < real_label <= 1:
             raise InputError(f"{where}: expected 0.5 < real_label <= 1, got {real_label}")
-        self.settings = dict(objective=objective, d_steps=d_steps, real_label=real_label, lr=lr, beta1=beta1, dtype=dtype,
-                             **more)
+        if lr_steps is not None and not lr_steps > 0:
+            raise InputError(f"{where}: expected lr_steps > 0 or None, got {lr_steps!r}")
+        self.settings = dict(objective=objective, d_steps=d_steps, real_label=real_label, lr=lr, beta1=beta1,
+                             lr_steps=lr_steps, dtype=dtype, **more)
         self.objective, self.d_steps, self.real_label, self.rng = objective, d_steps, real_label, rng
         keep_freed_memory()
         self.dtype = np.dtype(dtype)
@@ -115,7 +120,8 @@ class GAN:
 
     def lr_at(self, t):
         """Both players' learning rate after t steps of G."""
-        return self.settings["lr"]
+        lr, lr_steps = self.settings["lr"], self.settings["lr_steps"]
+        return lr if lr_steps is None else lr * min(1, max(0, (1 - t / lr_steps) / (1 - self.lr_hold)))
 
     # ---- Algorithm 1
 
@@ -204,7 +210,8 @@ class GAN:
     def judgement(self, images):
         """What D says in eval mode of images (n, H, W, C) in [-1, 1]: `judge`'s outputs as an array."""
         low, high = self.pixels
-        return evaluate(self.discriminator, self.judge, np.asarray(images, self.dtype) * ((high - low) / 2) + (high + low) / 2)
+        images = np.asarray(images, self.dtype) * ((high - low) / 2) + (high + low) / 2
+        return evaluate(self.discriminator, self.judge, images, 200 * self.pack)
 
     def equilibrium(self):
         """The losses where D cannot tell real from fake, D(x) = 1/2: the reference lines of the plots (ln 2, 2 ln 2)."""

@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import InputError
 from ..layers import Dense, ReLU
 from ..network import Sequential
+from ..ops import reshape
 from .gan import GAN
 from .lsgan import LeastSquares
 
@@ -73,32 +74,38 @@ class Points:
 class MixtureGAN(GAN):
     """Points take the place of images, and small multilayer perceptrons that of convolutions.
 
-    scale      the networks see points / scale
-    half_life  steps in which both learning rates halve
+    scale  the networks see points / scale
+    pack   points that D judges together, side by side in one input, all real or all generated: among them it sees when
+           G repeats itself (Lin et al. 2018, PacGAN)
     """
 
     batch = 512
     shares_z = False
-    joint_batch = True
+    lr_hold = 0
 
-    def __init__(self, *, scale=1.0, width=128, latent_dim=2, half_life=2000, lr=1e-3, **options):
-        if not 0 < scale < np.inf or not 0 < half_life < np.inf:
-            raise InputError(f"{type(self).__name__}: expected scale and half_life > 0, got {scale} and {half_life}")
+    def __init__(self, *, scale=1.0, pack=2, width=128, latent_dim=2, lr=1e-3, **options):
+        if not 0 < scale < np.inf:
+            raise InputError(f"{type(self).__name__}: expected 0 < scale < inf, got {scale}")
+        if not (isinstance(pack, int) and pack >= 1):
+            raise InputError(f"{type(self).__name__}: expected an integer pack >= 1, got {pack!r}")
         self.latent_dim, self.pixels = latent_dim, (-1 / scale, 1 / scale)
-        super().__init__(width=width, latent_dim=latent_dim, lr=lr, **options)
-        self.settings |= {"scale": scale, "half_life": half_life}
+        super().__init__(pack=pack, width=width, latent_dim=latent_dim, lr=lr, **options)
+        self.settings["scale"] = scale
+        self.pack, self.image_shape = pack, (2,)
 
-    def networks(self, width, latent_dim):
-        """Two hidden layers each: 17,282 and 17,025 parameters by default."""
+    def networks(self, pack, width, latent_dim):
+        """Two hidden layers each: 17,282 and 17,281 parameters by default."""
         def network(inputs, outputs):
             return Sequential(Dense(width), ReLU(), Dense(width), ReLU(), Dense(outputs),
                               input_shape=(inputs,), rng=self.rng, dtype=self.dtype)
 
-        return network(latent_dim, 2), network(2, 1)
+        return network(latent_dim, 2), network(2 * pack, 1)
 
-    def lr_at(self, t):
-        """lr · 2^(-t / half_life)."""
-        return self.settings["lr"] * 0.5 ** (t / self.settings["half_life"])
+    def judge(self, images):
+        """One logit for `pack` points, (n, 2) -> (n / pack, 1)."""
+        if len(images) % self.pack:
+            raise InputError(f"{type(self).__name__}: expected a multiple of {self.pack} points, its pack, got {len(images)}")
+        return self.discriminator(reshape(images, (len(images) // self.pack, 2 * self.pack)))
 
     def sheet_latent(self, rng):
         """As many as the protocol scores."""

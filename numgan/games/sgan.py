@@ -22,7 +22,6 @@ class SGAN(GAN):
     objective: "feature matching" (the default; G matches the mean of D's last hidden layer on real images, section 3.1) or
     "non-saturating". The networks are those of Salimans et al. for MNIST, at width 500: D 1000-500-250-250-250 with Gaussian
     noise on every layer's input, G 500-500. Half as wide they learn as much per step, in half the time.
-    lr_steps: for the first half of these steps the learning rate is lr, then it falls linearly to 0.
     """
 
     batch = 128  # half of them labelled
@@ -33,11 +32,8 @@ class SGAN(GAN):
     panels = GAN.panels | {"accuracy of the class": ("class_accuracy",)}
 
     def __init__(self, *, size=28, width=256, latent_dim=100, lr=2e-3, lr_steps=6000, **options):
-        if not lr_steps > 0:
-            raise InputError(f"SGAN: expected lr_steps > 0, got {lr_steps}")
         self.latent_dim = latent_dim
-        super().__init__(size=size, width=width, latent_dim=latent_dim, lr=lr, **options)
-        self.settings["lr_steps"] = lr_steps
+        super().__init__(size=size, width=width, latent_dim=latent_dim, lr=lr, lr_steps=lr_steps, **options)
 
     def networks(self, size, width, latent_dim):
         """G and D, for size × size × 1 images."""
@@ -54,10 +50,6 @@ class SGAN(GAN):
         """ln Z, the logit of "real", (n, 10) -> (n, 1). The largest output is subtracted first: no exponential overflows."""
         largest = outputs.data.max(1, keepdims=True)
         return log(exp(outputs - largest).sum(1, keepdims=True)) + largest
-
-    def lr_at(self, t):
-        """Constant, then linear."""
-        return self.settings["lr"] * min(1, max(0, 2 * (1 - t / self.settings["lr_steps"])))
 
     def d_loss(self, real, fake, minibatch):
         """L_D."""
