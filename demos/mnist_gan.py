@@ -15,7 +15,7 @@ GAMES = {"dcgan": (DCGAN, {}), "dense": (VanillaGAN, {"variant": "dense"}), "sha
          "minimal": (VanillaGAN, {"variant": "minimal"}), "lsgan": (LSGAN, {}), "sgan": (SGAN, {}), "acgan": (ACGAN, {}),
          "began": (BEGAN, {})}
 DEFAULTS = {"game": "dcgan", "steps": 2000, "every": 200, "seed": 0, "data": "digits-10k", "data_dir": None, "batch": None}
-GAME_OPTIONS = ("objective", "d_steps", "real_label", "lr", "lr_steps", "gamma")
+GAME_OPTIONS = ("objective", "d_steps", "real_label", "lr", "lr_steps", "average", "gamma")
 OWNERS = {"labels": "sgan", "gamma": "began"}  # options of one game only
 
 
@@ -39,6 +39,7 @@ def arguments():
     add("--lr", type=float, help="Adam's learning rate; default: the game's")
     add("--lr-steps", type=int, help="the learning rate falls to 0 over the second half of so many steps; default: it does not "
                                      "(sgan 6000)")
+    add("--average", type=float, help="draw with a moving average of G's weights, of which each step keeps this share, say 0.999")
     add("--labels", type=int, help="sgan: how many labelled images, class-balanced; default 100")
     add("--gamma", type=float, help="began: the diversity ratio, in (0, 1]; default 0.5")
     add("--resume", type=Path, metavar="CHECKPOINT", help="go on with a run as if it had never stopped")

@@ -86,7 +86,7 @@ def descend(game, z, images, *, steps=200, lr=0.1, chunk=64):
     if np.shape(z)[:1] != images.shape[:1] or not (isinstance(steps, (int, np.integer)) and steps >= 1):
         raise InputError(f"descend: expected a code for each of {len(images)} images and a whole number steps >= 1, "
                          f"got codes {np.shape(z)} and {steps!r}")
-    generator, (low, high) = game.generator, game.pixels
+    generator, (low, high) = game.sampler, game.pixels
     wanted = (images * ((high - low) / 2) + (high + low) / 2).astype(game.dtype)
     codes, pixels = [], tuple(range(1, images.ndim))
     with generator.frozen(), ExitStack() as afterwards:

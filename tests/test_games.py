@@ -6,7 +6,7 @@ import pytest
 import numgan as ng
 from numgan import InputError, games
 
-from .game_properties import GAMES, INSTANCES, images_for, play, small_game
+from .game_properties import GAMES, INSTANCES, SMALL, images_for, play, small_game, snapshot
 
 VARIANTS = [(name, settings) for name, variants in GAMES.items() for settings, _ in variants]
 
@@ -146,6 +146,24 @@ def test_games_of_labelled_images_need_an_integer_label_for_each(labels):
         game.step(images_for(game), labels)
 
 
+@pytest.mark.parametrize("average", [0.25, 0.9])
+def test_samples_are_drawn_with_the_moving_average_of_g_s_weights(average):
+    game = small_game("DCGAN", SMALL | dict(average=average))
+    z = game.latent(3, np.random.default_rng(0))
+    expected = snapshot(game.sampler)
+    for _ in range(3):
+        play(game)
+        own = game.generator.state()
+        expected = {name: average * mean + (1 - average) * own[name] for name, mean in expected.items()}
+    for name, mean in game.sampler.state().items():
+        np.testing.assert_allclose(mean, expected[name], rtol=1e-12, atol=1e-15)
+        np.testing.assert_array_equal(mean, game.state()[f"sampler.{name}"])
+    drawn = game.generate(z)
+    game.generator.load_state(expected)
+    game.generator.eval()
+    np.testing.assert_allclose(drawn, game.generator(z).data, rtol=1e-5, atol=1e-6)
+
+
 def test_sgan_s_learning_rate_falls_in_the_second_half():
     game = small_game("SGAN", dict(size=8, width=24, lr=0.1, lr_steps=4))
     seen = []
@@ -191,7 +209,7 @@ def test_acgan_s_codes_ask_for_classes_and_its_sheet_has_a_row_for_each():
 
 
 @pytest.mark.parametrize(("game", "options", "name"), [
-    (games.DCGAN, dict(lr_steps=0), "lr_steps"), (games.BEGAN, dict(size=30), "multiple of 4"),
+    (games.DCGAN, dict(lr_steps=0), "lr_steps"), (games.LSGAN, dict(average=1), "average"), (games.BEGAN, dict(size=30), "multiple of 4"),
     (games.BEGAN, dict(gamma=0), "gamma"), (games.BEGAN, dict(k_step=2), "k_step")])
 def test_options_of_single_games_out_of_range(game, options, name):
     with pytest.raises(InputError, match=name):

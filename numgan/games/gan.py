@@ -8,6 +8,7 @@ Networks output logits; D(x) = sigmoid(logit). A game fills in the networks, and
 """
 
 from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +44,8 @@ class GAN:
     real_label  D's target for real images in (0.5, 1]; below 1 is one-sided label smoothing (Salimans et al. 2016, 3.4)
     lr, beta1   Adam's, for both players
     lr_steps    None, or the number of steps after which the learning rate has fallen, at last linearly, to 0
+    average     None, or in (0, 1): samples are drawn with a moving average of G's weights, of which each step keeps this share
+                (Yazici et al. 2019, eq. 2)
     rng         numpy.random.Generator for initial weights, z and dropout; dtype "float32" to train, "float64" to check
 
     A subclass sets the class attributes below and defines `networks`. `settings` are the arguments that rebuild the game.
@@ -65,7 +68,7 @@ class GAN:
     sheet_columns = 5
 
     def __init__(self, *, objective=None, d_steps=1, real_label=1.0, lr=2e-4, beta1=0.5, lr_steps=None,
-                 dtype="float32", rng, **more):
+                 average=None, dtype="float32", rng, **more):
         where = type(self).__name__
         objective = self.objectives[0] if objective is None else objective
         if objective not in self.objectives:
@@ -76,12 +79,15 @@ class GAN:
             raise InputError(f"{where}: expected 0.5 < real_label <= 1, got {real_label}")
         if lr_steps is not None and not lr_steps > 0:
             raise InputError(f"{where}: expected lr_steps > 0 or None, got {lr_steps!r}")
+        if average is not None and not 0 < average < 1:
+            raise InputError(f"{where}: expected 0 < average < 1 or None, got {average!r}")
         self.settings = dict(objective=objective, d_steps=d_steps, real_label=real_label, lr=lr, beta1=beta1,
-                             lr_steps=lr_steps, dtype=dtype, **more)
+                             lr_steps=lr_steps, average=average, dtype=dtype, **more)
         self.objective, self.d_steps, self.real_label, self.rng = objective, d_steps, real_label, rng
         keep_freed_memory()
         self.dtype = np.dtype(dtype)
         self.generator, self.discriminator = self.networks(**more)
+        self.sampler = self.generator if average is None else deepcopy(self.generator)  # what draws the samples
         self.image_shape = self.discriminator.input_shape
         self.g_optimizer = Adam(self.generator.parameters(), lr, beta1=beta1)
         self.d_optimizer = Adam(self.discriminator.parameters(), lr, beta1=beta1)
@@ -152,7 +158,11 @@ class GAN:
         if not self.shares_z:
             minibatch.z = self.latent(len(real))
             fake = self.generator(minibatch.z)
-        return metrics | self.g_step(fake, minibatch)
+        metrics |= self.g_step(fake, minibatch)
+        if self.sampler is not self.generator:
+            for mean, array in zip(self.sampler.state().values(), self.generator.state().values(), strict=True):
+                mean += (1 - self.settings["average"]) * (array - mean)
+        return metrics
 
     def d_step(self, fake, minibatch):
         """Ascend V in D. Nothing reaches G: `fake` is detached."""
@@ -204,7 +214,7 @@ class GAN:
     def generate(self, z):
         """G(z) in eval mode, (n, latent_dim + classes) -> (n, H, W, C) float32 in [-1, 1]."""
         low, high = self.pixels
-        images = evaluate(self.generator, self.generator, z)
+        images = evaluate(self.sampler, self.sampler, z)
         return ((images - (high + low) / 2) / ((high - low) / 2)).astype(np.float32, copy=False)
 
     def judgement(self, images):
@@ -220,7 +230,10 @@ class GAN:
 
     def state(self):
         """Name -> array (no copy) of all parameters, buffers and moments; the generator `rng` is not among them."""
-        parts = {name: getattr(self, name).state() for name in ("generator", "discriminator", "g_optimizer", "d_optimizer")}
+        names = ["generator", "discriminator", "g_optimizer", "d_optimizer"]
+        if self.sampler is not self.generator:
+            names.append("sampler")
+        parts = {name: getattr(self, name).state() for name in names}
         return {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
 
 
