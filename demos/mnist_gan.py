@@ -37,11 +37,11 @@ def arguments():
     add("--d-steps", type=int, help="steps of D per step of G (Goodfellow's k); default 1")
     add("--real-label", type=float, help="D's target for real images, in (0.5, 1]; default 1, dense 0.9")
     add("--lr", type=float, help="Adam's learning rate; default: the game's")
-    add("--lr-steps", type=int, help="the learning rate falls to 0 over the second half of so many steps; default: it does not "
-                                     "(sgan 6000)")
-    add("--average", type=float, help="draw with a moving average of G's weights, of which each step keeps this share, say 0.999")
+    add("--lr-steps", type=int, help="let the learning rate fall to 0 over the second half of so many steps; default: it does "
+                                     "not (sgan: 6000)")
+    add("--average", type=float, help="draw with a moving average of G's weights; each step keeps this share of it, say 0.999")
     add("--labels", type=int, help="sgan: how many labelled images, class-balanced; default 100")
-    add("--gamma", type=float, help="began: the diversity ratio, in (0, 1]; default 0.5")
+    add("--gamma", type=float, help="began: the diversity ratio, in (0, 1]; default 0.8")
     add("--resume", type=Path, metavar="CHECKPOINT", help="go on with a run as if it had never stopped")
     add("--summary", action="store_true", help="print the networks and leave")
     return vars(parser.parse_args())

@@ -132,7 +132,8 @@ def test_the_summary_of_every_game_has_the_published_totals(script, game, totals
 def test_help_names_every_option_and_exits_well(script):
     status, out, error = script(TRAIN, "--help")
     assert (status, error) == (0, "")
-    options = "game steps batch seed data data-dir out every objective d-steps real-label lr lr-steps average labels gamma resume summary"
+    options = ("game steps batch seed data data-dir out every objective d-steps real-label lr lr-steps average labels gamma "
+               "resume summary")
     assert [option for option in options.split() if f"--{option}" not in out] == []
     status, out, error = script(SAMPLE, "--help")
     assert (status, error) == (0, "")

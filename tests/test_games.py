@@ -209,7 +209,8 @@ def test_acgan_s_codes_ask_for_classes_and_its_sheet_has_a_row_for_each():
 
 
 @pytest.mark.parametrize(("game", "options", "name"), [
-    (games.DCGAN, dict(lr_steps=0), "lr_steps"), (games.LSGAN, dict(average=1), "average"), (games.BEGAN, dict(size=30), "multiple of 4"),
+    (games.DCGAN, dict(lr_steps=0), "lr_steps"), (games.LSGAN, dict(average=1), "average"),
+    (games.BEGAN, dict(size=30), "multiple of 4"),
     (games.BEGAN, dict(gamma=0), "gamma"), (games.BEGAN, dict(k_step=2), "k_step")])
 def test_options_of_single_games_out_of_range(game, options, name):
     with pytest.raises(InputError, match=name):
