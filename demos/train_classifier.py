@@ -1,4 +1,7 @@
-"""Train the classifier of numgan.metrics: python demos/train_classifier.py --data mnist --out classifier.npz"""
+"""Train the classifier of numgan.metrics: python demos/train_classifier.py --data mnist --out classifier.npz
+
+Interrupted, the same command goes on after the last whole epoch, which classifier.partial.npz holds.
+"""
 
 import argparse
 import os
@@ -12,6 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numgan import Adam, InputError, checkpoint, data, softmax_cross_entropy
 from numgan.memory import keep_freed_memory
 from numgan.metrics import Classifier, network
+from numgan.network import load_arrays
 
 BATCH, LR, SHIFT = 100, 3e-3, 2  # images; Adam's rate at first, 0 in the end; pixels, at most, in each direction
 
@@ -43,12 +47,27 @@ def load(name, folder):
     return (images[~test], labels[~test]), (images[test], labels[test])
 
 
-def train(net, images, labels, epochs, rng):
-    """Adam on randomly shifted digits; the rate falls linearly."""
-    optimizer = Adam(net.parameters(), LR)
+def epochs_done(partial, about, state, rng):
+    """How many epochs of the training `about` the file `partial` has; `state` and rng are then as they were after them."""
+    if not partial.exists():
+        return 0
+    saved, arrays = checkpoint.load(partial)
+    if {name: saved.get(name) for name in about} != about:
+        raise InputError(f"{partial}: expected a training with {about}, got another: finish that, or choose another --out")
+    load_arrays(state, arrays, partial)
+    rng.bit_generator.state = saved["rng"]
+    return saved["done"]
+
+
+def train(net, images, labels, rng, partial, about):
+    """Adam on randomly shifted digits; the rate falls linearly. Every epoch is saved to `partial`, from which this goes on."""
+    optimizer, epochs = Adam(net.parameters(), LR), about["epochs"]
+    state = net.state() | {f"optimizer.{name}": array for name, array in optimizer.state().items()}
+    done = epochs_done(partial, about, state, rng)
+    print(f"{len(images):,} digits to train on, {epochs - done} epochs", file=sys.stderr)
     padded = np.pad(images, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT)))
     shifted = sliding_window_view(padded, (28, 28), axis=(1, 2))  # (n, 2 SHIFT + 1, 2 SHIFT + 1, 28, 28), a view
-    for epoch in range(epochs):
+    for epoch in range(done, epochs):
         batches = np.array_split(rng.permutation(len(images)), max(1, len(images) // BATCH))
         for i, batch in enumerate(batches):
             optimizer.lr = LR * (1 - (epoch + i / len(batches)) / epochs)
@@ -58,6 +77,7 @@ def train(net, images, labels, epochs, rng):
             if i % 20 == 0 and sys.stderr.isatty():
                 print(f"\repoch {epoch + 1}/{epochs} {i / len(batches):4.0%} loss {loss.item():.4f} ", end="", file=sys.stderr)
         print(f"\repoch {epoch + 1}/{epochs} 100% loss {loss.item():.4f}", file=sys.stderr)
+        checkpoint.save(partial, about | {"done": epoch + 1, "rng": rng.bit_generator.state}, state)
 
 
 def accuracy(net, images, labels):
@@ -72,15 +92,16 @@ def main():
     weights_rng, rng = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(2))
     keep_freed_memory()
     net = network(weights_rng)
+    partial, about = args.out.with_suffix(".partial.npz"), {"data": args.data, "epochs": args.epochs, "seed": args.seed}
     with checkpoint.atomic(args.out) as temporary:
         temporary.touch()  # what cannot be written fails now, not after training
-        print(f"{len(training[0]):,} digits to train on, {len(test[0]):,} to test", file=sys.stderr)
-        train(net, *training, args.epochs, rng)
-        print(f"test accuracy {accuracy(net, *test):.2%}", end=", ")
+        train(net, *training, rng, partial, about)
+        print(f"accuracy on {len(test[0]):,} test digits {accuracy(net, *test):.2%}", end=", ")
         rounded = {name: array.astype(np.float16) for name, array in net.state().items()}
         net.load_state({name: array.astype(np.float32) for name, array in rounded.items()})
         print(f"rounded to float16 {accuracy(net, *test):.2%}")
         np.savez_compressed(temporary, **rounded)
+    partial.unlink()
     print(f"{args.out}: {args.out.stat().st_size:,} bytes")
 
 
@@ -91,4 +112,4 @@ if __name__ == "__main__":
     except (InputError, FloatingPointError, MemoryError, OSError) as error:
         sys.exit(f"{os.path.basename(sys.argv[0])}: error: {error}")
     except KeyboardInterrupt:
-        sys.exit("interrupted: nothing was written")
+        sys.exit("interrupted: the same command goes on after its last whole epoch")
