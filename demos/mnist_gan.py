@@ -41,7 +41,7 @@ def arguments():
                                      "not (sgan: 6000)")
     add("--average", type=float, help="draw with a moving average of G's weights; each step keeps this share of it, say 0.999")
     add("--labels", type=int, help="sgan: how many labelled images, class-balanced; default 100")
-    add("--gamma", type=float, help="began: the diversity ratio, in (0, 1]; default 0.8")
+    add("--gamma", type=float, help="began: the diversity ratio, in (0, 1]; default 0.95")
     add("--resume", type=Path, metavar="CHECKPOINT", help="go on with a run as if it had never stopped")
     add("--summary", action="store_true", help="print the networks and leave")
     return vars(parser.parse_args())

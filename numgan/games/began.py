@@ -29,7 +29,7 @@ class BEGAN(GAN):
     panels = {"loss": ("d_loss", "g_loss"), "L(x), L(G(z))": ("d_real", "d_fake"), "k": ("k",), "M": ("convergence",)}
     shown = {"L(x)": "d_real", "L(G(z))": "d_fake", "k": "k", "M": "convergence"}
 
-    def __init__(self, *, gamma=0.8, k_step=0.05, width=32, size=28, latent_dim=64, lr=3e-4, **options):
+    def __init__(self, *, gamma=0.95, k_step=0.05, width=32, size=28, latent_dim=64, lr=3e-4, **options):
         if not 0 < gamma <= 1 or not 0 <= k_step <= 1:
             raise InputError(f"BEGAN: expected 0 < gamma <= 1 and 0 <= k_step <= 1, got {gamma} and {k_step}")
         if not (isinstance(size, int) and size >= 4 and size % 4 == 0):
