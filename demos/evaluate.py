@@ -67,10 +67,10 @@ def figures_of_classes(game, rng, reference, labels, real, real_labels):
     """The same for a game whose D reads digits, and whose codes ask for them if it is conditional."""
     if hasattr(game, "asked"):
         n = min(len(reference), 50_000)
-        codes = game.latent(n, rng)
+        codes, classifier = game.latent(n, rng), metrics.load_classifier()
         asked, generated = game.asked(codes), game.generate(codes)
-        read = metrics.load_classifier().probabilities(generated[:len(real)]).argmax(1) == asked[:len(real)]
-        right = metrics.load_classifier().probabilities(real).argmax(1) == real_labels
+        read = classifier.probabilities(generated[:len(real)]).argmax(1) == asked[:len(real)]
+        right = classifier.probabilities(real).argmax(1) == real_labels
         yield "read as asked, as labelled, %", f"{100 * read.mean():.2f}", f"{100 * right.mean():.2f}"
         errors = [metrics.one_nn_error(x, y, real, real_labels) for x, y in ((generated, asked), (reference[:n], labels[:n]))]
         yield f"1-NN error by {n:,} of them, %", *(f"{100 * error:.2f}" for error in errors)

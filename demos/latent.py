@@ -206,4 +206,4 @@ if __name__ == "__main__":
     except (InputError, FloatingPointError, MemoryError, OSError) as error:
         sys.exit(f"{os.path.basename(sys.argv[0])}: error: {error}")
     except KeyboardInterrupt:
-        sys.exit(f"stopped; go on with: python {' '.join(sys.argv)}")
+        sys.exit(f"stopped; go on with: {sys.executable} {' '.join(sys.argv)}")

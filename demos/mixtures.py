@@ -12,7 +12,7 @@ from numgan.games.mixture import MIXTURES, MixtureGAN, MixtureLSGAN, Points
 from numgan.training import Run, train
 
 GAMES = {"vanilla": MixtureGAN, "least-squares": MixtureLSGAN}
-DEFAULTS = {"mixture": "ring", "loss": "vanilla", "steps": 15000, "every": 500, "seed": 0}
+DEFAULTS = {"mixture": "ring", "loss": "vanilla", "pack": 2, "steps": 15000, "every": 500, "seed": 0}
 SEEDS = 3
 
 
@@ -23,7 +23,8 @@ def arguments():
     add = parser.add_argument
     add("--mixture", choices=MIXTURES, help="8 modes on a ring (default), or 25 on a grid")
     add("--loss", choices=GAMES, help="default vanilla")
-    add("--steps", type=int, help=f"steps in all, those before --resume included; default {DEFAULTS['steps']}")
+    add("--pack", type=int, help="points that D judges together (PacGAN); default 2; 1 is the plain GAN")
+    add("--steps", type=int, help=f"steps in all, over which the learning rate falls to 0; default {DEFAULTS['steps']}")
     add("--every", type=int, help=f"steps from one picture and checkpoint to the next; default {DEFAULTS['every']}")
     add("--seed", type=int, help="of everything random; default 0")
     add("--out", type=Path, help="folder for the results; default runs/MIXTURE-LOSS, or runs/mixtures for the table")
@@ -39,7 +40,7 @@ def new_run(options, out):
         raise InputError(f"--seed: expected a number >= 0, got {about['seed']}")
     mixture = MIXTURES[about["mixture"]]
     game_seed, data_seed = map(np.random.default_rng, np.random.SeedSequence(about["seed"]).spawn(2))
-    game = GAMES[about["loss"]](scale=mixture.scale, lr_steps=about["steps"], rng=game_seed)
+    game = GAMES[about["loss"]](scale=mixture.scale, pack=about["pack"], lr_steps=about["steps"], rng=game_seed)
     return Run(game, Points(mixture, game.batch, data_seed), out, about, draw)
 
 
@@ -79,6 +80,8 @@ def complete(options, out):
     """The run of these options after all its steps: as it is, or continued from its checkpoint, or from the beginning."""
     path = out / "checkpoint.npz"
     run = resumed_run(path, options, out) if path.exists() else new_run(options, out)
+    if run.about["steps"] != (planned := run.game.settings["lr_steps"]):
+        raise InputError(f"--steps {run.about['steps']}: {path} is a run of {planned}; choose another --out")
     if run.step != run.about["steps"]:
         print(out, file=sys.stderr)
         train(run, run.about["steps"], run.about["every"])
@@ -118,7 +121,7 @@ def main():
     try:
         train(run, run.about["steps"], run.about["every"])
     except KeyboardInterrupt:
-        sys.exit(f"go on with: python {sys.argv[0]} --resume {run.path}")
+        sys.exit(f"go on with: {sys.executable} {sys.argv[0]} --resume {run.path}")
     modes, share = score(run)
     print(f"{run.out}: {modes} of {len(run.batches.mixture.centres)} modes, {share:.1%} high quality")
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from numgan import InputError, checkpoint, data
 from numgan.games import ACGAN, BEGAN, DCGAN, LSGAN, SGAN, VanillaGAN
-from numgan.training import Batches, Run, train
+from numgan.training import Batches, Run, load_game, train
 
 GAMES = {"dcgan": (DCGAN, {}), "dense": (VanillaGAN, {"variant": "dense"}), "shallow": (VanillaGAN, {"variant": "shallow"}),
          "minimal": (VanillaGAN, {"variant": "minimal"}), "lsgan": (LSGAN, {}), "sgan": (SGAN, {}), "acgan": (ACGAN, {}),
@@ -39,7 +39,8 @@ def arguments():
     add("--lr", type=float, help="Adam's learning rate; default: the game's")
     add("--lr-steps", type=int, help="let the learning rate fall to 0 over the second half of so many steps; default: it does "
                                      "not (sgan: 6000)")
-    add("--average", type=float, help="draw with a moving average of G's weights; each step keeps this share of it, say 0.999")
+    add("--average", type=float, help="draw with a moving average of G's weights; each step keeps this share of it, say 0.99; "
+                                      "0.999 for 10,000 steps and more, as G's random first weights fade as slowly")
     add("--labels", type=int, help="sgan: how many labelled images, class-balanced; default 100")
     add("--gamma", type=float, help="began: the diversity ratio, in (0, 1]; default 0.95")
     add("--resume", type=Path, metavar="CHECKPOINT", help="go on with a run as if it had never stopped")
@@ -106,14 +107,15 @@ def main():
     """Settings, game, loop."""
     options = arguments()
     if options.pop("summary", False):
-        game = new_game(DEFAULTS | options, np.random.default_rng(0))
+        new = "resume" not in options
+        game = new_game(DEFAULTS | options, np.random.default_rng(0)) if new else load_game(options["resume"])
         print(f"generator\n{game.generator.summary()}\n\ndiscriminator\n{game.discriminator.summary()}")
         return
     run = resumed_run(options) if "resume" in options else new_run(options)
     try:
         train(run, run.about["steps"], run.about["every"])
     except KeyboardInterrupt:
-        sys.exit(f"go on with: python {sys.argv[0]} --resume {run.path}")
+        sys.exit(f"go on with: {sys.executable} {sys.argv[0]} --resume {run.path}")
     print(f"{run.out}: samples/, progress.gif, curves.png, log.csv, checkpoint.npz")
 
 

@@ -55,10 +55,10 @@ def semi_supervised(run, steps):
     """The game of a run that has been played, or goes on from its checkpoint."""
     if run.path.exists():
         run = Run.load(run.path, run.batches, run.out)
+        if (planned := run.game.settings["lr_steps"]) != steps:
+            raise InputError(f"--steps {steps}: {run.path} is a run of {planned}; choose another --out")
     if run.step < steps:
         train(run, steps, every=1000)
-    elif run.step > steps:
-        raise InputError(f"--steps {steps}: {run.path} has done {run.step} already; choose another --out")
     return run.game
 
 

@@ -15,7 +15,7 @@ from .tensor import Parameter
 def lerp(a, b, t):
     """The straight way, (1 - t) a + t b: codes (..., d), (..., d) and numbers t (...) -> (..., d), with broadcasting.
 
-    Half-way between independent normal codes it is shorter than they are, by √½ on average: G has hardly seen such codes.
+    Half-way between independent normal codes it is about √½ times as long as they are: G has hardly seen such codes.
     """
     a, b, t, dtype = _ends("lerp", a, b, t)
     return ((1 - t) * a + t * b).astype(dtype)

@@ -216,9 +216,9 @@ def step_equals_complex_step(name, settings, losses):
         assert len(seen["z"]) == (1 if game.shares_z else 2)
     low, high = game.pixels
     real = (images_for(game).astype(np.float64) + 1) / 2 * (high - low) + low
-    real = real[-(len(real) // game.d_steps):]
+    real = real[game.d_steps - 1::game.d_steps]
     z_d, z_g = seen["z"][-1 if game.shares_z else -2], seen["z"][-1]
-    labels = labels_for(game)[-len(real):]
+    labels = labels_for(game)[game.d_steps - 1::game.d_steps]
     G, D = game.generator.stack, game.discriminator.stack
 
     def played(g_values, d_values, z):

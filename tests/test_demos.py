@@ -129,6 +129,12 @@ def test_the_summary_of_every_game_has_the_published_totals(script, game, totals
     assert [line.split()[1].strip(",") for line in out.splitlines() if line.startswith("total ")] == totals
 
 
+def test_the_summary_of_a_checkpoint_is_that_of_its_game(script, tmp_path):
+    path = tmp_path / "run" / "checkpoint.npz"
+    assert script(TRAIN, "--game", "shallow", "--steps", 1, "--out", path.parent)[0] == 0
+    assert script(TRAIN, "--resume", path, "--summary")[:2] == script(TRAIN, "--game", "shallow", "--summary")[:2]
+
+
 def test_help_names_every_option_and_exits_well(script):
     status, out, error = script(TRAIN, "--help")
     assert (status, error) == (0, "")
@@ -237,6 +243,8 @@ def test_the_table_of_a_few_labels_goes_on_where_it_was(script, tmp_path, monkey
     assert second.startswith(first)
     assert len(second.splitlines()) == 3
     assert len(supervised_steps) == 2000  # nothing was done twice
+    assert run.read_bytes() == before
+    assert script(*quick[:-1], 3, "--labels", 10)[0] not in (0, None)  # its learning rate is at its end
     assert run.read_bytes() == before
 
 

@@ -74,6 +74,8 @@ def test_equilibrium_is_where_the_papers_put_it():
     for game, expected in ((games.VanillaGAN(variant="minimal", rng=np.random.default_rng(0)), (2 * ln2, ln2)),
                            (small_game("DCGAN", dict(size=8, width=2)), (ln2, ln2)),
                            (small_game("DCGAN", dict(size=8, width=2, objective="saturating")), (ln2, -ln2)),
+                           (games.VanillaGAN(variant="dense", rng=np.random.default_rng(0)), (0.6881388, 0.7985077)),
+                           (small_game("LSGAN", dict(size=8, width=2, real_label=0.8)), (0.32, 0.36)),
                            (small_game("LSGAN", dict(size=8, width=2)), (0.5, 0.25))):
         lines = game.equilibrium()
         np.testing.assert_allclose((lines["d_loss"], lines["g_loss"]), expected)
@@ -86,7 +88,7 @@ def test_d_steps_use_each_image_once():
     batch = images_for(game, 6)
     game.step(batch)
     assert [len(real) for real in seen] == [2, 2, 2]
-    np.testing.assert_allclose(np.concatenate(seen), batch)
+    np.testing.assert_allclose(np.stack(seen, 1).reshape(batch.shape), batch)
     assert game.d_optimizer.t == 3
     assert game.g_optimizer.t == 1
 
@@ -144,6 +146,28 @@ def test_games_of_labelled_images_need_an_integer_label_for_each(labels):
     game = small_game("ACGAN", dict(size=8, width=2))
     with pytest.raises(InputError, match="6 integer labels"):
         game.step(images_for(game), labels)
+
+
+def test_a_network_that_refused_its_input_is_in_training_mode_again():
+    game = small_game("DCGAN", SMALL)
+    with pytest.raises(InputError):
+        game.generate(np.zeros((2, 99)))
+    assert game.generator.training
+    assert game.generate(np.zeros((0, 5))).shape == (0, 8, 8, 1)
+
+
+def test_sgan_s_every_step_of_d_has_labelled_and_unlabelled_images():
+    game = small_game("SGAN", SMALL | dict(width=24, d_steps=2))
+    labels = [1, 2, 3, 4, -1, -1, -1, -1]
+    assert np.isfinite(game.step(images_for(game, 8), labels)["d_loss"])
+
+
+def test_sgan_s_supervised_steps_have_its_learning_rates():
+    game, rates = small_game("SGAN", SMALL | dict(width=24, lr=0.1, lr_steps=4), "float32"), []
+    for _ in range(5):
+        game.supervised_step(images_for(game), np.arange(6))
+        rates.append(game.d_optimizer.lr)
+    np.testing.assert_allclose(rates, [0.1, 0.1, 0.1, 0.05, 0])
 
 
 @pytest.mark.parametrize("average", [0.25, 0.9])
@@ -211,7 +235,8 @@ def test_acgan_s_codes_ask_for_classes_and_its_sheet_has_a_row_for_each():
 @pytest.mark.parametrize(("game", "options", "name"), [
     (games.DCGAN, dict(lr_steps=0), "lr_steps"), (games.LSGAN, dict(average=1), "average"),
     (games.BEGAN, dict(size=30), "multiple of 4"),
-    (games.BEGAN, dict(gamma=0), "gamma"), (games.BEGAN, dict(k_step=2), "k_step")])
+    (games.BEGAN, dict(gamma=0), "gamma"),
+    (games.BEGAN, dict(real_label=0.9), "real_label"), (games.BEGAN, dict(k_step=2), "k_step")])
 def test_options_of_single_games_out_of_range(game, options, name):
     with pytest.raises(InputError, match=name):
         game(rng=np.random.default_rng(0), **options)

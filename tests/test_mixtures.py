@@ -245,6 +245,7 @@ def test_the_table_has_every_run_and_does_not_repeat_complete_ones(no_pictures, 
     assert [path.parent.name for path in paths] == sorted(
         f"{mixture}-{loss}-{seed}" for mixture in MIXTURES for loss in GAMES for seed in range(3))
     assert len({path.read_bytes() for path in paths}) == 12
+    assert script(SCRIPT, "--table", "--steps", 2)[0] not in (0, None)  # their learning rates are at their end
     whole = contents(Path("runs"))
     paths[4].unlink()
     written = {path: path.stat().st_mtime_ns for path in paths if path.exists()}
@@ -256,7 +257,7 @@ def test_the_table_has_every_run_and_does_not_repeat_complete_ones(no_pictures, 
 @pytest.mark.parametrize(("options", "mentions"), [
     (["--mixture", "square"], ["square", "grid"]), (["--loss", "hinge"], ["hinge", "vanilla"]),
     (["--nonsense"], ["--nonsense"]), (["--steps", "0"], ["steps", "0"]), (["--steps", "many"], ["many"]),
-    (["--every", "-1"], ["every", "-1"]),
+    (["--every", "-1"], ["every", "-1"]), (["--pack", "0"], ["pack", "0"]), (["--table", "--pack", "1"], ["--table"]),
     (["--seed", "-1"], ["--seed", "-1"]), (["--resume", "nowhere.npz"], ["nowhere.npz"]),
     (["--table", "--steps", "0"], ["--steps"]), (["--table", "--every", "0"], ["--every"]),
     (["--table", "--mixture", "ring"], ["--table"]),
@@ -274,7 +275,7 @@ def trained(no_pictures, script, tmp_path):
 
 @pytest.mark.parametrize(("options", "mentions"), [
     (["--mixture", "grid"], ["--mixture grid", "ring"]), (["--loss", "least-squares"], ["--loss least-squares", "vanilla"]),
-    (["--seed", "1"], ["--seed 1"]), (["--steps", "2"], ["2 steps already"]), (["--steps", "3"], ["steps <= 2", "got 3"])])
+    (["--seed", "1"], ["--seed 1"]), (["--pack", "1"], ["--pack 1", "has 2"]), (["--steps", "2"], ["2 steps already"]), (["--steps", "3"], ["steps <= 2", "got 3"])])
 def test_a_resumed_run_cannot_become_another(fails, trained, options, mentions):
     fails(SCRIPT, "--resume", trained, *options, mentions=mentions)
 

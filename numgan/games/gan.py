@@ -43,9 +43,10 @@ class GAN:
     d_steps     k of Algorithm 1: steps of D, each on its own minibatch, per step of G
     real_label  D's target for real images in (0.5, 1]; below 1 is one-sided label smoothing (Salimans et al. 2016, 3.4)
     lr, beta1   Adam's, for both players
-    lr_steps    None, or the number of steps after which the learning rate has fallen, at last linearly, to 0
-    average     None, or in (0, 1): samples are drawn with a moving average of G's weights, of which each step keeps this share
-                (Yazici et al. 2019, eq. 2)
+    lr_steps    None, or the number of steps after which the learning rate is 0: it stays for the share lr_hold of them, then
+                falls linearly
+    average     None, or in (0, 1): samples are drawn with a moving average of G's weights (and batch statistics), of which each
+                step keeps this share (Yazici et al. 2019)
     rng         numpy.random.Generator for initial weights, z and dropout; dtype "float32" to train, "float64" to check
 
     A subclass sets the class attributes below and defines `networks`. `settings` are the arguments that rebuild the game.
@@ -59,7 +60,6 @@ class GAN:
     joint_batch = False  # real and fake go through D as one batch (not where D has batch statistics)
     lr_hold = 0.5  # the share of lr_steps for which the learning rate stays as it is
     pack = 1  # images that D judges together (PacGAN)
-    undecided = 0.0  # D's output for an image that it takes for neither
     labelled = False  # step needs labels
     classes = 0  # one-hot numbers that `latent` appends to z
     panels = {"loss": ("d_loss", "g_loss"), "D(x), D(G(z))": ("d_real", "d_fake"),
@@ -137,7 +137,7 @@ class GAN:
         labels: the images' classes, integers (N,), -1 for unknown; games that are not `labelled` ignore them.
         Returns the losses and, as means over the last minibatch, D(x), D(G(z)), the shares of real and of generated
         images that D judges rightly, and of generated ones that fool it in G's step ("G accuracy").
-        Raises FloatingPointError, naming the op, when a loss is not finite; the players' last step is then not taken.
+        Raises FloatingPointError, naming the op, when a loss is not finite; that player's step is then not taken.
         """
         batch = np.asarray(batch, self.dtype)
         if batch.shape[1:] != self.image_shape or len(batch) == 0 or len(batch) % self.d_steps:
@@ -148,9 +148,9 @@ class GAN:
         self.d_optimizer.lr = self.g_optimizer.lr = self.lr_at(int(self.g_optimizer.t))
         low, high = self.pixels
         for i in range(self.d_steps):
-            mine = slice(i * len(batch) // self.d_steps, (i + 1) * len(batch) // self.d_steps)
+            mine = slice(i, None, self.d_steps)  # so if the first half of the images is labelled, half of these are
             real = batch[mine] * ((high - low) / 2) + (high + low) / 2
-            minibatch = Minibatch(Tensor(real), labels[mine] if self.labelled else None, self.latent(len(real)))
+            minibatch = Minibatch(Tensor(real), np.asarray(labels)[mine] if self.labelled else None, self.latent(len(real)))
             keep = self.shares_z and i == self.d_steps - 1
             with nullcontext() if keep else self.generator.frozen():  # only G's step needs a graph through G
                 fake = self.generator(minibatch.z)
@@ -223,9 +223,13 @@ class GAN:
         images = np.asarray(images, self.dtype) * ((high - low) / 2) + (high + low) / 2
         return evaluate(self.discriminator, self.judge, images, 200 * self.pack)
 
+    def undecided(self):
+        """D's best output where real and generated images are alike: D(x) = real_label / 2, here as a logit."""
+        return np.log(self.settings["real_label"] / (2 - self.settings["real_label"]))
+
     def equilibrium(self):
-        """The losses where D cannot tell real from fake, D(x) = 1/2: the reference lines of the plots (ln 2, 2 ln 2)."""
-        undecided = Tensor(np.full((1, 1), self.undecided))
+        """The losses where D cannot tell real from fake, 2 ln 2 and ln 2 if real_label is 1: reference lines of the plots."""
+        undecided = Tensor(np.full((1, 1), self.undecided()))
         return {"d_loss": self.d_loss(undecided, undecided).item(), "g_loss": self.g_loss(undecided).item()}
 
     def state(self):
@@ -240,7 +244,9 @@ class GAN:
 def evaluate(network, function, x, chunk=200):
     """function(x), an array, `chunk` rows at a time, while `network` is in eval mode and nothing is recorded."""
     network.eval()
-    with no_grad():
-        y = [function(Tensor(x[i:i + chunk])).data for i in range(0, len(x), chunk)]
-    network.train()
+    try:
+        with no_grad():
+            y = [function(Tensor(x[i:i + chunk])).data for i in range(0, max(len(x), 1), chunk)]
+    finally:
+        network.train()
     return np.concatenate(y)

@@ -12,7 +12,6 @@ class LeastSquares:
     """
 
     objectives = ("non-saturating",)  # a name only: there is but one
-    undecided = 0.5
 
     def d_loss(self, real, fake, minibatch=None):
         """mean (D(x) - 1)² + mean D(G(z))²  (eq. 9, a = 0, b = 1, without its factor ½)."""
@@ -21,6 +20,10 @@ class LeastSquares:
     def g_loss(self, fake, minibatch=None):
         """mean (D(G(z)) - 1)²  (eq. 9, c = 1)."""
         return l2(fake, 1)
+
+    def undecided(self):
+        """D's best output where real and generated images are alike: half-way between its two targets."""
+        return self.settings["real_label"] / 2
 
     def score(self, logits):
         """D's output is itself an estimate of "real": 1 is real, 0 is fake."""

@@ -94,7 +94,7 @@ class MixtureGAN(GAN):
         self.pack, self.image_shape = pack, (2,)
 
     def networks(self, pack, width, latent_dim):
-        """Two hidden layers each: 17,282 and 17,281 parameters by default."""
+        """Two hidden layers each: 17,154 and 17,281 parameters by default."""
         def network(inputs, outputs):
             return Sequential(Dense(width), ReLU(), Dense(width), ReLU(), Dense(outputs),
                               input_shape=(inputs,), rng=self.rng, dtype=self.dtype)

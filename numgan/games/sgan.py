@@ -17,11 +17,12 @@ class SGAN(GAN):
     D has an output l_k for each digit, and 0 stands for "fake" (a softmax does not change when a number is added to all its
     logits, so one can be fixed). Then D(x) = Z / (Z + 1) with Z = Σ exp l_k: ln Z is the logit of "real", and
 
-        L_D = -E[ln p(label | x, real)] over labelled images - E[ln D(x)] over all real ones - E[ln(1 - D(G(z)))].
+        L_D = -E[ln p(label | x, real)] over labelled images - E[ln D(x)] over unlabelled ones - E[ln(1 - D(G(z)))].
 
     objective: "feature matching" (the default; G matches the mean of D's last hidden layer on real images, section 3.1) or
-    "non-saturating". The networks are those of Salimans et al. for MNIST, at width 500: D 1000-500-250-250-250 with Gaussian
-    noise on every layer's input, G 500-500. Half as wide they learn as much per step, in half the time.
+    "non-saturating". The layers' sizes are, at width 500, those of Salimans et al. for MNIST: D 1000-500-250-250-250 with
+    Gaussian noise on every layer's input, G 500-500; theirs have weight normalisation in D and softplus in G. Half as wide they
+    learn as much per step, in half the time.
     """
 
     batch = 128  # half of them labelled
@@ -64,7 +65,7 @@ class SGAN(GAN):
         return super().g_loss(self.source(fake))
 
     def features(self, images):
-        """D's last hidden layer, (n, 28, 28, 1) -> (n, d)."""
+        """D's last hidden layer, with its noise, (n, 28, 28, 1) -> (n, d)."""
         for layer in self.discriminator.stack[:-1]:
             images = layer(images)
         return images
@@ -84,6 +85,7 @@ class SGAN(GAN):
 
     def supervised_step(self, batch, labels):
         """A step of D as a mere classifier of labelled images (N, H, W, 1) in [-1, 1]: what the game is compared with."""
+        self.d_optimizer.lr = self.lr_at(int(self.d_optimizer.t))
         loss = softmax_cross_entropy(self.judge(Tensor((batch + 1) / 2)), labels)
         self.d_optimizer.minimize(loss)
         return {"d_loss": loss.item()}
