@@ -11,7 +11,7 @@ from numgan import InputError, data, metrics
 from numgan.training import load_game
 
 VALIDATION = 1000  # training digits with which Parzen's sigma is chosen
-SIGMAS = np.logspace(-1, 0, 10)
+SIGMAS = np.logspace(-1, 0, 41)
 
 
 def arguments():

@@ -275,7 +275,8 @@ def trained(no_pictures, script, tmp_path):
 
 @pytest.mark.parametrize(("options", "mentions"), [
     (["--mixture", "grid"], ["--mixture grid", "ring"]), (["--loss", "least-squares"], ["--loss least-squares", "vanilla"]),
-    (["--seed", "1"], ["--seed 1"]), (["--pack", "1"], ["--pack 1", "has 2"]), (["--steps", "2"], ["2 steps already"]), (["--steps", "3"], ["steps <= 2", "got 3"])])
+    (["--seed", "1"], ["--seed 1"]), (["--pack", "1"], ["--pack 1", "has 2"]), (["--steps", "2"], ["2 steps already"]),
+    (["--steps", "3"], ["steps <= 2", "got 3"])])
 def test_a_resumed_run_cannot_become_another(fails, trained, options, mentions):
     fails(SCRIPT, "--resume", trained, *options, mentions=mentions)
 
