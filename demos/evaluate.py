@@ -82,7 +82,7 @@ def parzen(samples, validation, test):
     samples, validation, test = ((x.reshape(len(x), -1) + 1) / 2 for x in (samples, validation, test))
     sigma = metrics.choose_sigma(samples, validation, SIGMAS)
     nats = metrics.parzen_log_likelihood(samples, test, sigma)
-    return f"{nats.mean():.0f} ± {nats.std() / np.sqrt(len(nats)):.1f} (σ = {sigma:.2f})"
+    return f"{nats.mean():.1f} ± {nats.std() / np.sqrt(len(nats)):.1f} (σ = {sigma:.3f})"
 
 
 def main():
