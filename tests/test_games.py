@@ -156,6 +156,17 @@ def test_a_network_that_refused_its_input_is_in_training_mode_again():
     assert game.generate(np.zeros((0, 5))).shape == (0, 8, 8, 1)
 
 
+@pytest.mark.parametrize("bad", [np.nan, -np.inf])
+def test_images_that_are_not_finite_are_refused(bad):
+    game = small_game("DCGAN", SMALL)
+    images = images_for(game)
+    images[1, 2, 3] = bad
+    before = snapshot(game.discriminator)
+    with pytest.raises(InputError, match="finite"):
+        game.step(images)
+    assert all(np.array_equal(before[name], array) for name, array in game.discriminator.state().items())
+
+
 def test_sgan_s_every_step_of_d_has_labelled_and_unlabelled_images():
     game = small_game("SGAN", SMALL | dict(width=24, d_steps=2))
     labels = [1, 2, 3, 4, -1, -1, -1, -1]

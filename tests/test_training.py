@@ -489,7 +489,7 @@ def learnt(run):
 
 
 @pytest.mark.usefixtures("undrawn")
-@pytest.mark.parametrize("value", [np.inf, 1e30])
+@pytest.mark.parametrize("value", [1e25, 1e30])
 def test_a_bad_batch_stops_the_run_before_a_parameter_moves(tmp_path, monkeypatch, value):
     run = new_run(tmp_path, "LSGAN")
     train(run, 2, every=2)

@@ -143,6 +143,8 @@ class GAN:
         if batch.shape[1:] != self.image_shape or len(batch) == 0 or len(batch) % self.d_steps:
             raise InputError(f"{type(self).__name__}.step: expected images (N, {', '.join(map(str, self.image_shape))}), "
                              f"N a positive multiple of d_steps = {self.d_steps}, got {batch.shape}")
+        if not np.isfinite(batch).all():
+            raise InputError(f"{type(self).__name__}.step: expected images of finite numbers, got inf or NaN among them")
         if self.labelled and (np.shape(labels) != batch.shape[:1] or not np.issubdtype(np.asarray(labels).dtype, np.integer)):
             raise InputError(f"{type(self).__name__}.step: expected {len(batch)} integer labels, got {labels!r:.60}")
         self.d_optimizer.lr = self.g_optimizer.lr = self.lr_at(int(self.g_optimizer.t))
