@@ -177,9 +177,9 @@ def modes_covered(points, centres, sigma):
 def parzen_log_likelihood(samples, points, sigma, *, block=256):
     """ln p of each point (m, ...) in nats, (m,), where p is the mean of Gaussians N(s, σ² I) around the samples s (n, ...).
 
-    The protocol of Goodfellow et al. 2014, section 5, for MNIST: pixels in [0, 1], that is (images + 1) / 2; 10,000 samples;
-    σ as `choose_sigma` finds it with 1,000 digits that are not the test set's; mean and standard error over the 10,000
-    test digits. A weak judge: good samples and good likelihoods are nearly independent (Theis et al. 2016).
+    The protocol of Goodfellow et al. 2014 (section 5, and their code) for MNIST: pixels in [0, 1], that is (images + 1) / 2;
+    10,000 samples; σ as `choose_sigma` finds it with 1,000 digits that are not the test set's; mean and standard error over
+    the 10,000 test digits. A weak judge: good samples and good likelihoods are nearly independent (Theis et al. 2016).
     """
     _positive("parzen_log_likelihood", sigma)
     y, x = _pair("parzen_log_likelihood", samples, points, dtype=np.float64)
