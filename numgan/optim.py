@@ -8,7 +8,7 @@ import numpy as np
 
 from .errors import InputError
 
-BLOCK = 16384  # elements that are updated at a time: a few such arrays fit into a core's cache
+BLOCK = 32768  # elements that are updated at a time: a few such arrays fit into a core's cache
 
 
 class Optimizer:
