@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from numgan import Adam, InputError, checkpoint, data, metrics
+from numgan import Adam, InputError, checkpoint, data, metrics, softmax_cross_entropy
 from numgan.games import ACGAN, SGAN, VanillaGAN
 from numgan.training import Batches, Run, load_game
 
@@ -378,6 +378,18 @@ def test_the_training_script_writes_what_the_classifier_loads_and_says_how_good_
     right = metrics.Classifier(net).probabilities(data.to_images(images[::10])).argmax(1) == labels[::10]
     assert right.mean() > 0.3
     assert f"rounded to float16 {right.mean():.2%}\n" in said
+
+
+def test_every_epoch_has_every_training_digit_once_in_another_order(script, monkeypatch, tmp_path):
+    images = data.digits_10k()[0][::25]
+    monkeypatch.setattr(data, "digits_10k", lambda: (images, np.arange(400) % 10))
+    batches, loss = [], softmax_cross_entropy
+    monkeypatch.setattr("numgan.softmax_cross_entropy", lambda y, labels: batches.append(labels) or loss(y, labels))
+    assert script(TRAIN, "--epochs", 2, "--out", tmp_path / "x.npz")[0] == 0
+    first, second = np.concatenate(batches[:3]), np.concatenate(batches[3:])  # of 120 digits each
+    known = (np.arange(400) % 10)[np.arange(400) % 10 != 0]
+    assert sorted(first) == sorted(second) == sorted(known)
+    assert all((a != b).any() for a, b in ((first, second), (first, known), (second, known)))
 
 
 def test_the_seed_decides_on_the_trained_classifier(script, monkeypatch, tmp_path):
