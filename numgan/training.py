@@ -9,9 +9,7 @@ progress.gif. Every file is replaced only by a complete new one.
 
 import csv
 import signal
-import sys
 import threading
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from . import checkpoint, games, plotting
 from .data import to_images
 from .errors import InputError
 from .network import load_arrays
+from .progress import Progress
 
 
 class Batches:
@@ -72,9 +71,9 @@ class Run:
 
     def __init__(self, game, batches, out, about=None, draw=None):
         self.game, self.batches, self.out, self.about = game, batches, Path(out), about or {}
-        if batches.shape != game.image_shape or batches.size % game.d_steps:
-            raise InputError(f"Run: expected images {game.image_shape} in batches of a multiple of d_steps = {game.d_steps}, "
-                             f"got {batches.shape} in batches of {batches.size}")
+        if batches.shape != game.image_shape or batches.size % (game.d_steps * game.pack):
+            raise InputError(f"Run: expected images {game.image_shape} in batches of a multiple of d_steps · pack = "
+                             f"{game.d_steps} · {game.pack}, got {batches.shape} in batches of {batches.size}")
         if game.labelled and batches.labels is None:
             raise InputError(f"Run: {type(game).__name__} plays with labelled images, expected Batches(..., labels=labels)")
         self.history = []
@@ -276,27 +275,3 @@ def _stop_requests():
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class Progress:
-    """The line that says how far a run is: on a terminal one line that is rewritten, elsewhere one per snapshot."""
-
-    def __init__(self, done, total, names):
-        self.first, self.total, self.names, self.began, self.shown = done, total, names, time.monotonic(), 0.0
-        self.live = sys.stderr.isatty()
-
-    def show(self, row, lasting):
-        """Show the row of the latest step, at most five times a second; `lasting` ones always, and they stay."""
-        now = time.monotonic()
-        if not lasting and not (self.live and now - self.shown > 0.2):
-            return
-        self.shown, step = now, row["step"]
-        rate = (step - self.first) / max(now - self.began, 1e-6)
-        minutes, seconds = divmod(round((self.total - step) / rate), 60)
-        figures = " ".join(f"{label} {row[name]:.2f}" for label, name in self.names.items())
-        self.say(f"step {step}/{self.total} {rate:.1f}/s ETA {minutes}:{seconds:02d} {figures}",
-                 end="\n" if lasting or not self.live else "")
-
-    def say(self, line, end="\n"):
-        """Print a line over the live one."""
-        print(f"\r{line:<79}" if self.live else line, end=end, file=sys.stderr, flush=True)

@@ -1,0 +1,28 @@
+"""How far a run is, on standard error."""
+
+import sys
+import time
+
+
+class Progress:
+    """The line that says how far a run is: on a terminal one line that is rewritten, elsewhere one per snapshot."""
+
+    def __init__(self, done, total, names):
+        self.first, self.total, self.names, self.began, self.shown = done, total, names, time.monotonic(), 0.0
+        self.live = sys.stderr.isatty()
+
+    def show(self, row, lasting):
+        """Show the row of the latest step, at most five times a second; `lasting` ones always, and they stay."""
+        now = time.monotonic()
+        if not lasting and not (self.live and now - self.shown > 0.2):
+            return
+        self.shown, step = now, row["step"]
+        rate = (step - self.first) / max(now - self.began, 1e-6)
+        minutes, seconds = divmod(round((self.total - step) / rate), 60)
+        figures = " ".join(f"{label} {row[name]:.2f}" for label, name in self.names.items())
+        self.say(f"step {step}/{self.total} {rate:.1f}/s ETA {minutes}:{seconds:02d} {figures}",
+                 end="\n" if lasting or not self.live else "")
+
+    def say(self, line, end="\n"):
+        """Print a line over the live one."""
+        print(f"\r{line:<79}" if self.live else line, end=end, file=sys.stderr, flush=True)
