@@ -6,7 +6,7 @@ import pytest
 import numgan as ng
 from numgan import InputError, games
 
-from .game_properties import GAMES, INSTANCES, SMALL, images_for, play, small_game, snapshot
+from .proof.games import GAMES, INSTANCES, SMALL, images_for, play, small_game, snapshot
 
 VARIANTS = [(name, settings) for name, variants in GAMES.items() for settings, _ in variants]
 

@@ -21,7 +21,7 @@ import numgan as ng
 from numgan import InputError, Tensor, no_grad, ops
 from numgan.tensor import from_op
 
-from .cases import CASES
+from .proof.cases import CASES
 
 # ---- random expression graphs
 

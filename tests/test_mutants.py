@@ -5,9 +5,9 @@ import inspect
 
 import pytest
 
-from .mutants import GENERIC, all_vjps, generic_mutants, textual_mutants
-from .report import REPORT
-from .tape import MODULES
+from .proof.mutants import GENERIC, all_vjps, generic_mutants, textual_mutants
+from .proof.report import REPORT
+from .proof.tape import MODULES
 
 MUTANTS = [*generic_mutants(), *textual_mutants()]
 

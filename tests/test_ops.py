@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 
-from .cases import CASES
-from .properties import PROPERTIES, dot_product_identity
+from .proof.cases import CASES
+from .proof.properties import PROPERTIES, dot_product_identity
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())

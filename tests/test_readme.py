@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numgan
 
-from .mutants import all_vjps
+from .proof.mutants import all_vjps
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

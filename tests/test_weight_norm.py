@@ -8,7 +8,7 @@ from numgan import Parameter, Sequential, Tensor, checkpoint
 from numgan.games import DCGAN
 from numgan.training import Batches, Run, load_game
 
-from . import reference as ref
+from .proof import reference as ref
 
 KINDS = {  # layer, its input, the reference's op, the axis of the outputs in w
     "Dense": (lambda **options: ng.Dense(3, **options), (5,), np.matmul, -1),

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from numgan import conv, layers, losses, norm, ops, optim, tensor
 from numgan.games import acgan, began, gan, sgan
 
-from . import game_properties, graph_properties, properties, test_optim
+from . import games, graphs, optimisers, properties
 from .cases import CASES
 from .tape import from_op_replaced, name_of
 
@@ -71,7 +71,7 @@ def fails(check):
 
 def game_checks(name):
     """All properties of one game."""
-    return [check for check, instance in zip(game_properties.PROPERTIES, game_properties.INSTANCES, strict=True)
+    return [check for check, instance in zip(games.PROPERTIES, games.INSTANCES, strict=True)
             if instance[1] == name]
 
 
@@ -168,10 +168,10 @@ def textual(op, checks, *rewrites):
 
 def textual_mutants():
     """What people get wrong in batch norm, convolution, losses, Adam, the tape and the game."""
-    adam = [functools.partial(check_few, test_optim.adam_equals_scalar_loop, st.integers(0, 999),
-                              st.fixed_dictionaries(test_optim.ADAM))]
-    sgd = [functools.partial(check_few, test_optim.sgd_equals_scalar_loop, st.integers(0, 999), st.just(0.1), st.just(0.9))]
-    graph = graph_properties.PROPERTIES
+    adam = [functools.partial(check_few, optimisers.adam_equals_scalar_loop, st.integers(0, 999),
+                              st.fixed_dictionaries(optimisers.ADAM))]
+    sgd = [functools.partial(check_few, optimisers.sgd_equals_scalar_loop, st.integers(0, 999), st.just(0.1), st.just(0.9))]
+    graph = graphs.PROPERTIES
     game = [check for name in ("DCGAN", "LSGAN", "VanillaGAN") for check in game_checks(name)]
     convolution = [check for name in ("conv2d", "conv2d_transpose", "resize_conv2d") for check in op_checks(name)]
     return [

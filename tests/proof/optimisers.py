@@ -1,0 +1,51 @@
+"""Optimisers against their papers' formulas, one number at a time."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from numgan import SGD, Adam, Parameter
+
+from . import reference as ref
+
+ADAM = {"lr": st.sampled_from([1e-3, 0.1]), "beta1": st.sampled_from([0.0, 0.5, 0.9]),
+        "beta2": st.sampled_from([0.9, 0.999]), "eps": st.sampled_from([1e-8, 1e-3, 0.1])}
+
+
+def drawn_parameters(seed, steps):
+    """Two float64 parameters, one of them a single number, and gradients for them."""
+    rng = np.random.default_rng(seed)
+    parameters = [Parameter(rng.standard_normal(shape), name) for name, shape in (("a", (3, 2)), ("b", ()))]
+    return parameters, [[rng.standard_normal(p.shape) for p in parameters] for _ in range(steps)]
+
+
+def run(optimizer, gradients):
+    """One step per list of gradients."""
+    for step in gradients:
+        for p, g in zip(optimizer.parameters, step, strict=True):
+            p.grad = g
+        optimizer.step()
+
+
+def adam_equals_scalar_loop(seed, options, steps=7):
+    """Every element moves as Algorithm 1 says, whatever happens to the others."""
+    parameters, gradients = drawn_parameters(seed, steps)
+    before = [p.data.copy() for p in parameters]
+    run(Adam(parameters, **options), gradients)
+    for i, p in enumerate(parameters):
+        for index in np.ndindex(p.shape):
+            expected = ref.adam(before[i][index], [step[i][index] for step in gradients], **options)
+            assert abs(p.data[index] - expected) <= 1e-12, f"{p.data[index]} against {expected}"
+
+
+def sgd_equals_scalar_loop(seed, lr, momentum, steps=5):
+    """v ← μ v + g, θ ← θ - lr v."""
+    parameters, gradients = drawn_parameters(seed, steps)
+    expected = [p.data.copy() for p in parameters]
+    velocity = [0.0] * len(parameters)
+    run(SGD(parameters, lr, momentum=momentum), gradients)
+    for step in gradients:
+        for i, g in enumerate(step):
+            velocity[i] = momentum * velocity[i] + g
+            expected[i] = expected[i] - lr * velocity[i]
+    for p, e in zip(parameters, expected, strict=True):
+        np.testing.assert_allclose(p.data, e, rtol=1e-12)
