@@ -14,7 +14,9 @@ for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
 import numpy as np
 from hypothesis import HealthCheck, settings
 
+from .digits import fake
 from .proof.report import REPORT
+from .scripts import fails, script
 
 COMMON = dict(deadline=None, suppress_health_check=list(HealthCheck))
 settings.register_profile("dev", max_examples=15, **COMMON)

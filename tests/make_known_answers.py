@@ -1,4 +1,4 @@
-"""Makes the files of known answers that test_known_answers.py compares numgan with:
+"""Makes the files of known answers that test_known_answers.py and test_known_pytorch.py compare numgan with:
 
     python tests/make_known_answers.py torch     torch_ops.npz, torch_dcgan.npz     needs PyTorch
     python tests/make_known_answers.py onnx      onnx.npz                           needs the package onnx

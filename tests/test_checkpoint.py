@@ -17,18 +17,10 @@ from hypothesis.extra import numpy as hnp
 
 from numgan import InputError, checkpoint
 
+from .errors import refused
+
 ABOUT = {"game": "DCGAN", "rng": {"state": 2**127 + 1}, "settings": {"lr": 0.1, "name": "line\nline"}}
 ARRAYS = {"game.d.0_Dense.w": np.arange(6, dtype=np.float32).reshape(2, 3), "t": np.array(7), "none": np.zeros((0, 4))}
-
-
-@contextmanager
-def refused(path, *mentions):
-    """The block raises InputError, in one line that names the path and says all of `mentions`."""
-    with pytest.raises(InputError) as caught:
-        yield
-    message = str(caught.value)
-    assert "\n" not in message
-    assert [mention for mention in (path, *mentions) if str(mention) not in message] == [], message
 
 
 def same(saved, loaded):
