@@ -1,4 +1,4 @@
-"""What `numgan.data` promises: right digits, or one clear line; files, downloads and value ranges alike."""
+"""What `numgan.data` and `numgan.download` promise: right digits, or one clear line."""
 
 import gzip
 import hashlib
@@ -24,7 +24,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numgan import data
+from numgan import data, download
 from numgan.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -194,7 +194,7 @@ def test_read_idx_never_allocates_what_a_header_claims(tmp_path, lengths):
     try:
         with refused(path, " x ".join(map(str, lengths)), "got 10"):
             data.read_idx(path)
-        assert tracemalloc.get_traced_memory()[1] < 2 * data.MAX_BYTES
+        assert tracemalloc.get_traced_memory()[1] < 2 * download.MAX_BYTES
     finally:
         tracemalloc.stop()
 
@@ -204,9 +204,9 @@ def test_read_idx_survives_a_gzip_bomb(tmp_path):
     path.write_bytes(gzip.compress(bytes(1 << 20)) * 1000)
     tracemalloc.start()
     try:
-        with refused(path, f"at most {data.MAX_BYTES} bytes"):
+        with refused(path, f"at most {download.MAX_BYTES} bytes"):
             data.read_idx(path)
-        assert tracemalloc.get_traced_memory()[1] < 3 * data.MAX_BYTES
+        assert tracemalloc.get_traced_memory()[1] < 3 * download.MAX_BYTES
     finally:
         tracemalloc.stop()
 
@@ -259,13 +259,13 @@ def test_a_damaged_idx_file_is_read_right_or_refused(scratch, shape, seed, zippe
 
 @pytest.fixture
 def fake(monkeypatch):
-    """A tiny MNIST: {name: idx bytes}, known to `data.FILES` and to no mirror."""
+    """A tiny MNIST: {name: idx bytes}, known to `download.FILES` and to no mirror."""
     arrays = {IMAGES: random_bytes((3, 4, 4)), LABELS: np.array([7, 2, 1], np.uint8),
               "t10k-images-idx3-ubyte": random_bytes((2, 4, 4), 1),
               "t10k-labels-idx1-ubyte": np.array([0, 9], np.uint8)}
     files = {name: idx(array) for name, array in arrays.items()}
-    monkeypatch.setattr(data, "FILES", {name: hashlib.sha256(raw).hexdigest() for name, raw in files.items()})
-    monkeypatch.setattr(data, "MIRRORS", ())
+    monkeypatch.setattr(download, "FILES", {name: hashlib.sha256(raw).hexdigest() for name, raw in files.items()})
+    monkeypatch.setattr(download, "MIRRORS", ())
     monkeypatch.delenv("NUMGAN_DATA", raising=False)
     return files
 
@@ -306,7 +306,7 @@ def test_mnist_refuses_a_file_with_another_checksum(fake, tmp_path):
     wrong = idx(np.array([7, 2, 2], np.uint8))
     (tmp_path / IMAGES).write_bytes(fake[IMAGES])
     (tmp_path / f"{LABELS}.gz").write_bytes(gzip.compress(wrong))
-    with refused(tmp_path / f"{LABELS}.gz", data.FILES[LABELS], hashlib.sha256(wrong).hexdigest()):
+    with refused(tmp_path / f"{LABELS}.gz", download.FILES[LABELS], hashlib.sha256(wrong).hexdigest()):
         data.mnist("train", tmp_path)
 
 
@@ -377,7 +377,7 @@ def serve(monkeypatch, tmp_path):
             if isinstance(mirror, Mirror):
                 running.append(mirror)
                 threading.Thread(target=mirror.serve_forever, args=(0.01,), daemon=True).start()
-        monkeypatch.setattr(data, "MIRRORS", tuple(getattr(mirror, "url", mirror) for mirror in mirrors))
+        monkeypatch.setattr(download, "MIRRORS", tuple(getattr(mirror, "url", mirror) for mirror in mirrors))
         return folder
 
     folder = tmp_path / "numgan" / "mnist"
@@ -503,7 +503,7 @@ def test_download_with_all_mirrors_dead_says_what_to_do(fake, dead, serve):
 def test_download_with_wrong_bytes_everywhere_leaves_nothing(fake, zipped, serve):
     junk, empty = Mirror(dict.fromkeys(zipped, b"<html>log in first</html>")), Mirror({})
     folder = serve(junk, empty)
-    with refused(folder, junk.url, "SHA-256", data.FILES[IMAGES], empty.url, "404"):
+    with refused(folder, junk.url, "SHA-256", download.FILES[IMAGES], empty.url, "404"):
         data.mnist()
     assert names_in(folder) == []
     assert len(junk.requests) == len(empty.requests) == 1
@@ -517,14 +517,14 @@ def test_download_names_only_the_files_still_missing(fake, zipped, serve):
 
 
 def test_download_gives_up_on_a_silent_mirror(fake, zipped, serve, monkeypatch):
-    monkeypatch.setattr(data, "TIMEOUT", 0.1)
+    monkeypatch.setattr(download, "TIMEOUT", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         serve(f"http://127.0.0.1:{silent.getsockname()[1]}/", Mirror(zipped))
         assert_is_fake(data.mnist(), fake)
 
 
 def test_download_gives_up_on_an_endless_mirror(fake, serve, monkeypatch):
-    monkeypatch.setattr(data, "MAX_BYTES", 200_000)
+    monkeypatch.setattr(download, "MAX_BYTES", 200_000)
     mirror = Mirror({}, endless=True)
     folder = serve(mirror)
     with refused(folder, "at most 200000 bytes"):
@@ -650,3 +650,19 @@ def test_few_labels_depend_on_the_generator_only():
 def test_few_labels_that_cannot_be_are_refused(n):
     with pytest.raises(InputError, match=f"labelled images.*{n}$"):
         data.few_labels(data.digits_10k()[1], n, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("n", [10, 13, 99])
+def test_few_labels_are_those_that_the_docstring_names(n):
+    labels = np.random.default_rng(5).integers(0, 10, 500)
+    kept, rng = data.few_labels(labels, n, np.random.default_rng(7)), np.random.default_rng(7)
+    order, turn = rng.permutation(500), rng.permutation(10)
+    for digit in range(10):
+        first = [i for i in order if labels[i] == digit][:n // 10 + (turn[digit] < n % 10)]
+        assert set(np.flatnonzero(kept == digit)) == set(first)
+
+
+@pytest.mark.parametrize("wrong", [10, 255, -1])
+def test_few_labels_of_other_classes_are_refused(wrong):
+    with refused("labels: expected integers from 0 to 9", f"got {wrong}"):
+        data.few_labels(np.array([*range(10)] * 3 + [wrong]), 10, np.random.default_rng(0))
