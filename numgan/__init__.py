@@ -1,7 +1,7 @@
 """numgan: a GAN engine in pure NumPy.
 
-To learn backpropagation, read the modules in this order: tensor, ops, conv, norm, losses, network, layers, optim, gradcheck;
-then games.
+To learn backpropagation, read the modules in this order: tensor, ops, gradcheck, losses, optim, network, layers. Now you can
+train something. Then read conv, norm and resize, and the games. README.md lists all modules.
 """
 
 from .conv import conv2d, conv2d_transpose, depth_to_space, resize_conv2d, upsample
