@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from numgan import data, download
+from numgan import download
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 
