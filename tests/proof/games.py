@@ -118,7 +118,7 @@ def small_game(name, settings, dtype="float64", dropout=False):
     """The game with random (not the first) parameters, so that no gradient is small by construction."""
     game = build(name, settings | {"dtype": dtype}, np.random.default_rng(7))
     rng = np.random.default_rng(8)
-    for network in (game.generator, game.discriminator):
+    for network in game.networks().values():
         for p in network.parameters():
             p.data += (0.1 * rng.standard_normal(p.shape)).astype(dtype)
         for _, layer in network.walk():
@@ -128,6 +128,8 @@ def small_game(name, settings, dtype="float64", dropout=False):
                 layer.std = 0
     if name == "BEGAN":
         game.k[...] = 0.3
+    if game.settings.get("average"):
+        game.g_average.network.load_state(game.generator.state())
     return game
 
 
@@ -185,7 +187,7 @@ def network(stack, values, x):
 
 @contextmanager
 def watched(game):
-    """Collects the z that the game draws, and the networks' states when each player moves."""
+    """Collects the z that the game draws, and the networks' states when each player moves: "args" are batch and fake."""
     seen = {"z": []}
     latent, d_step, g_step = game.latent, game.d_step, game.g_step
 
@@ -213,11 +215,12 @@ def step_equals_complex_step(name, settings, losses):
         k = getattr(game, "k", np.zeros(())).copy()
         metrics = play(game)
     if not settings.get("d_steps"):
-        assert len(seen["z"]) == (1 if game.shares_z else 2)
-    low, high = game.pixels
+        assert len(seen["z"]) == (2 if game.fresh_z else 1)
+    scale = game.settings.get("scale")
+    low, high = (-1 / scale, 1 / scale) if scale else (game.pixels.low, game.pixels.high)
     real = (images_for(game).astype(np.float64) + 1) / 2 * (high - low) + low
     real = real[game.d_steps - 1::game.d_steps]
-    z_d, z_g = seen["z"][-1 if game.shares_z else -2], seen["z"][-1]
+    z_d, z_g = seen["z"][-2 if game.fresh_z else -1], seen["z"][-1]
     labels = labels_for(game)[game.d_steps - 1::game.d_steps]
     G, D = game.generator.stack, game.discriminator.stack
 
@@ -245,7 +248,7 @@ def step_equals_complex_step(name, settings, losses):
     game.g_optimizer.parameters, game.g_optimizer.moments = [z], ()  # the real step, but with z to be moved
     game.g_optimizer.step = lambda: None
     with game.generator.frozen():
-        game.g_step(game.generator(z), seen["g"]["args"][1])
+        game.g_step(seen["g"]["args"][0], game.generator(z))
     direction = np.random.default_rng(1).standard_normal(z.shape)
     expected = np.imag(g_loss(seen["g"]["generator"], z_g + 1j * ref.H * direction)) / ref.H
     assert abs((z.grad * direction).sum() - expected) <= WHOLE * abs(expected)
@@ -288,8 +291,9 @@ def only_wanted_vjps_exist(name, settings, losses):
         play(game)
     assert set(counts["d"]) == {"D"}
     assert set(counts["g"]) == {"G"}
-    assert seen["d"]["args"][0].parents == ()
-    assert not seen["d"]["args"][0].requires_grad
+    _, fake = seen["d"]["args"]
+    assert fake.parents == ()
+    assert not fake.requires_grad
 
 
 def count_parameter_vjps(game, player, ours):
