@@ -10,7 +10,7 @@ import numpy as np
 from numgan import InputError, metrics, plotting
 from numgan.batches import PointBatches
 from numgan.games.mixture import MIXTURES, MixtureGAN, MixtureLSGAN
-from numgan.run import Run, continued, recorded
+from numgan.run import Run, continued, recorded, whole
 from numgan.training import train
 
 GAMES = {"vanilla": MixtureGAN, "least-squares": MixtureLSGAN}
@@ -91,8 +91,8 @@ def table(options, out):
 def main():
     """Settings, game, loop."""
     options = arguments()
-    resume, out, whole = (options.pop(name, None) for name in ("resume", "out", "table"))
-    if whole:
+    resume, out, every_run = (options.pop(name, None) for name in ("resume", "out", "table"))
+    if every_run:
         if resume or options.keys() - {"steps", "every"}:
             raise InputError("--table: runs every mixture, loss and seed; beside it, only --steps, --every and --out")
         if min(options.get("steps", 1), options.get("every", 1)) < 1:
@@ -101,7 +101,9 @@ def main():
     if resume:
         out = out or resume.parent
         about = recorded(resume, options, DEFAULTS, ("steps", "every"))
-        run = Run.load(resume, new_run(about, out).batches, out, about, draw)
+        with whole(resume):
+            batches = new_run(about, out).batches
+        run = Run.load(resume, batches, out, about, draw)
     else:
         about = DEFAULTS | options
         run = new_run(about, out or Path("runs", "{mixture}-{loss}".format(**about)))

@@ -11,7 +11,7 @@ from numgan import InputError, data
 from numgan.batches import HalfLabelledBatches, ImageBatches
 from numgan.doctor import findings
 from numgan.games import ACGAN, BEGAN, DCGAN, LSGAN, SGAN, VanillaGAN
-from numgan.run import Run, load_game, recorded
+from numgan.run import Run, load_game, recorded, whole
 from numgan.training import train
 
 GAMES = {"dcgan": (DCGAN, {}), "dense": (VanillaGAN, {"variant": "dense"}), "shallow": (VanillaGAN, {"variant": "shallow"}),
@@ -98,8 +98,9 @@ def run_for(options):
     about, out = recorded(path, options, DEFAULTS, ("steps", "every", "data_dir")), out or path.parent
     if out.resolve() != path.parent.resolve() and (out / "checkpoint.npz").exists():
         raise InputError(f"{out} holds another run: choose another --out")
-    run = new_run(about, out)
-    return Run.load(path, run.batches, out, about)
+    with whole(path):
+        batches = new_run(about, out).batches
+    return Run.load(path, batches, out, about)
 
 
 def main():

@@ -72,7 +72,7 @@ class Run:
         Raises InputError if the file is not a whole checkpoint of a game that this version knows.
         """
         saved, arrays = checkpoint.load(path)
-        with _whole(path):
+        with whole(path):
             if batches.size != saved["batch"]:
                 raise InputError(f"expected batches of {saved['batch']}, as this run had, got {batches.size}")
             shared = saved["rng"]["batches"] is None
@@ -89,7 +89,7 @@ class Run:
 def load_game(path):
     """The game in a checkpoint, ready to sample from. Raises InputError if it is not a whole checkpoint."""
     about, arrays = checkpoint.load(path)
-    with _whole(path):
+    with whole(path):
         return _game(about, arrays, np.random.default_rng())
 
 
@@ -157,8 +157,8 @@ def _game(about, arrays, rng):
 
 
 @contextmanager
-def _whole(path):
-    """What is missing in a checkpoint, or of the wrong type, becomes an InputError."""
+def whole(path):
+    """A block in which what is missing in a checkpoint, or of the wrong type, becomes an InputError that names the file."""
     try:
         yield
     except InputError as error:
