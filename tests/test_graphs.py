@@ -22,6 +22,7 @@ from numgan import InputError, Tensor, no_grad, ops
 from numgan.tensor import from_op
 
 from .proof.cases import CASES
+from .proof.reference import gradient
 
 # ---- random expression graphs
 
@@ -119,15 +120,10 @@ def naive_loss(program, leaves):
     return sum((weight * values[i]).sum() for i, weight in program.loss)
 
 
-def complex_step(program, h=1e-30):
+def complex_step(program):
     """dL/d(leaf) of every leaf, one element at a time."""
-    gradients = [np.zeros(x.shape) for x in program.leaves]
-    for i, gradient in enumerate(gradients):
-        for index in np.ndindex(gradient.shape):
-            leaves = [x.astype(complex) for x in program.leaves]
-            leaves[i][index] += 1j * h
-            gradient[index] = naive_loss(program, leaves).imag / h
-    return gradients
+    return [gradient(lambda *leaves: naive_loss(program, leaves), program.leaves, i, upstream=1.0)
+            for i in range(len(program.leaves))]
 
 
 def engine(program):

@@ -4,9 +4,12 @@ To add an op, add one entry here: all properties of properties.py and all mutant
 Hypothesis draws structure (shapes, strides, axes, options) and a seed; the seed's generator draws the values.
 """
 
+import copy
+import functools
 from dataclasses import dataclass, field
 
 import numpy as np
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -25,25 +28,68 @@ class Example:
     options: dict = field(default_factory=dict)
     seed: int = 0
 
+    def copy(self):
+        """The same numbers in arrays of their own, for a property that may be watching broken code."""
+        return Example([x.copy() for x in self.inputs], copy.deepcopy(self.options), self.seed)
+
+    def with_inputs(self, inputs):
+        """The same options and seed."""
+        return Example(inputs, self.options, self.seed)
+
     def __str__(self):
         return f"{' '.join(str(x.shape).replace(' ', '') for x in self.inputs)} seed {self.seed}"
 
 
 @dataclass
 class Case:
-    """An op under test. `linear`: the inputs in each of which the op is a linear map, for the dot-product identity."""
+    """An op under test: Tensors -> Tensor, and the same in complex-safe NumPy.
+
+    linear     the inputs in each of which the op is a linear map, for the dot-product identity
+    moved      (rng, input) -> the input elsewhere: of another size, far from 0 (conditioning.py)
+    unit       numbers that value and gradient are differences of, as is 1 - y² of 1: below its last digit all is lost
+    """
 
     name: str
     op: callable
     reference: callable
     examples: st.SearchStrategy
     linear: tuple = ()
+    moved: callable = None
+    unit: tuple = (0, 0)
 
 
 CASES = {}
 
 
-def case(name, op, reference, linear=()):
+@functools.cache
+def drawn(name):
+    """The examples of a case, drawn once for all properties and mutants: to draw takes longer than to look at them."""
+    examples = []
+
+    @given(CASES[name].examples)
+    def draw(example):
+        examples.append(example)
+
+    draw()
+    return examples
+
+
+def moving(largest=np.inf):
+    """Another size, from 1e-6 to 1e6, most often around 1, and half of the time a spread far below that size."""
+    def move(rng, x):
+        size = 10 ** (rng.uniform(-6, 6) if rng.random() < 0.3 else rng.uniform(-3, 2))
+        size = min(size, largest / 5)
+        if rng.random() < 0.5:
+            return size * x
+        sign = 1 if (x > 0).all() else rng.choice([-1, 1])
+        return size * (sign + x * 10 ** rng.uniform(-4, -1))
+    return move
+
+
+ANYWHERE = moving()
+
+
+def case(name, op, reference, linear=(), moved=ANYWHERE, unit=(0, 0)):
     """Registers a function draw -> (inputs or shapes, options); shapes are filled with standard normal numbers."""
     def register(build):
         @st.composite
@@ -54,7 +100,7 @@ def case(name, op, reference, linear=()):
             inputs = [x(rng) if callable(x) else x if isinstance(x, np.ndarray) else rng.standard_normal(x) for x in inputs]
             return Example(inputs, options, seed)
 
-        CASES[name] = Case(name, op, reference, examples(), linear)
+        CASES[name] = Case(name, op, reference, examples(), linear, moved, unit)
         return build
     return register
 
@@ -98,8 +144,10 @@ def _div(draw):
 
 UNARY = {"neg": lambda x: -x, "exp": np.exp, "tanh": np.tanh, "sigmoid": ref.sigmoid, "softplus": ref.softplus,
          "relu": ref.relu, "elu": ref.elu, "abs": ref.magnitude}
+UNIT = {"tanh": (0, 1), "sigmoid": (0, 1), "elu": (0, 1)}  # 1 - y², 1 - y, 1 + y
 for name, function in UNARY.items():
-    @case(name, getattr(ops, name), function, linear=(0,) if name == "neg" else ())
+    @case(name, getattr(ops, name), function, linear=(0,) if name == "neg" else (), unit=UNIT.get(name, (0, 0)),
+          moved=moving(60) if name == "exp" else ANYWHERE)
     def _unary(draw):
         return [draw(shapes())], {}
 
@@ -156,7 +204,7 @@ def _concatenate(draw):
     shape = draw(shapes(dims=(1, 3)))
     axis = draw(st.integers(0, len(shape) - 1))
     lengths = draw(st.lists(sides(), min_size=1, max_size=3))
-    return [(*shape[:axis], n, *shape[axis + 1:]) for n in lengths], {"axis": axis}
+    return [(*shape[:axis], n, *shape[axis + 1:]) for n in lengths], {"axis": axis - len(shape) * draw(st.booleans())}
 
 
 @case("pad", ops.pad, ref.pad, linear=(0,))
@@ -176,6 +224,8 @@ for name, function, least in (("sum", ref.total, 0), ("mean", ref.mean, 1), ("ma
     def _reduction(draw, least=least):
         shape = draw(shapes(least))
         axes = st.sets(st.integers(0, len(shape) - 1), min_size=1).map(tuple) if shape else st.none()
+        if draw(st.booleans()):
+            axes = axes.map(lambda axes: axes and tuple(a - len(shape) for a in axes))  # from the end
         one = st.integers(-len(shape), len(shape) - 1) if shape else st.none()
         return [shape], {"axis": draw(st.one_of(st.none(), one, axes)), "keepdims": draw(st.booleans())}
 
@@ -255,122 +305,135 @@ def loss_shapes():
 
 
 for name in ("bce_with_logits", "l1", "l2"):
-    @case(name, getattr(losses, name), getattr(ref, name))
+    @case(name, getattr(losses, name), getattr(ref, name), unit=(0, 1) if name == "bce_with_logits" else (0, 0))  # σ - t
     def _loss(draw):
         shape = draw(loss_shapes())
         return [shape], {"t": target(draw, shape, 0.0, 1.0)}
 
 
-@case("bce", losses.bce, ref.bce)
+def nearly_sure(rng, p):
+    """Probabilities that are all tiny, or all as near to 1 as float32 gets."""
+    p = p * 10 ** rng.uniform(-20, 0)
+    return p if rng.random() < 0.5 else np.minimum(1 - p, 1 - 2.0**-24)
+
+
+@case("bce", losses.bce, ref.bce, moved=nearly_sure, unit=(1, 0))  # 1 - p
 def _bce(draw):
     shape = draw(loss_shapes())
     return [lambda rng: rng.uniform(0.05, 0.95, shape)], {"t": target(draw, shape, 0.0, 1.0)}
 
 
-@case("softmax_cross_entropy", losses.softmax_cross_entropy, ref.softmax_cross_entropy)
+@case("softmax_cross_entropy", losses.softmax_cross_entropy, ref.softmax_cross_entropy, unit=(1, 1))  # ln 1, p - 1
 def _softmax_cross_entropy(draw):
     n, classes = draw(sides(1)), draw(st.integers(2, 5))
     return [(n, classes)], {"labels": np.array([draw(st.integers(0, classes - 1)) for _ in range(n)])}
 
 
-# ---- layers: their parameters are inputs like x
+# ---- layers: ops of their input and their parameters, which are inputs like x
 
 
 def run_layer(layer, x, *parameters, training=True):
     """layer(x) with other tensors in place of its parameters."""
     layer.build(x.shape[1:], np.random.default_rng(0), x.dtype)
     layer.train(training)
-    names = [name for name, value in vars(layer).items() if isinstance(value, Parameter)]
-    for name, tensor in zip(names, parameters, strict=True):
+    for (name, _), tensor in zip(parameters_of(layer), parameters, strict=True):
         setattr(layer, name, tensor)
     return layer(x)
 
 
-def layer_case(name, make, reference, shape_of, parameters_of, linear=(), training=True):
-    """A layer as an op of x and its parameters. make: options -> layer."""
-    @case(name, lambda *inputs, **options: run_layer(make(**options), *inputs, training=training), reference, linear)
-    def _layer(draw):
-        options, shape = shape_of(draw)
-        return [spread(shape) if name == "BatchNorm (train)" else shape, *parameters_of(shape, **options)], options
+def parameters_of(layer):
+    """Name and shape of each, once it is built."""
+    return [(name, value.shape) for name, value in vars(layer).items() if isinstance(value, Parameter)]
 
 
-def _dense_shape(draw):
-    return {"units": draw(sides(1)), "use_bias": draw(st.booleans())}, (draw(sides()), draw(sides(1)))
+def layer_case(name, layer, reference, values=tuple, training=True, **options_of_case):
+    """Registers a function draw -> (shape of x, options of the layer); the layer itself says which parameters it has.
+
+    The reference takes x, the parameters and the options; `values`: shape -> how x is filled.
+    """
+    def register(build):
+        @case(name, lambda *inputs, **options: run_layer(layer(**options), *inputs, training=training), reference,
+              **options_of_case)
+        def _layer(draw):
+            shape, options = build(draw)
+            built = layer(**options)
+            built.build(shape[1:], np.random.default_rng(0), np.float64)
+            return [values(shape), *(shape for _, shape in parameters_of(built))], options
+        return build
+    return register
 
 
-layer_case("Dense", lambda units, use_bias: ng.Dense(units, use_bias=use_bias),
-           lambda x, w, *b, **_: ref.matmul(x, w) + (b[0] if b else 0), _dense_shape,
-           lambda shape, units, use_bias: [(shape[1], units), *([(units,)] * use_bias)])
+@layer_case("Dense", ng.Dense, reference=lambda x, w, b=0, **_: ref.matmul(x, w) + b)
+def _dense(draw):
+    return (draw(sides()), draw(sides(1))), {"units": draw(sides(1)), "use_bias": draw(st.booleans())}
 
 
-def _conv_shape(draw):
+@layer_case("Conv2D", ng.Conv2D, reference=lambda x, w, b, strides, padding, **_: ref.conv2d(x, w, strides, padding) + b)
+def _conv2d_layer(draw):
     size, kernel, c, f, options = convolution_shapes(draw)
-    return {"filters": f, "kernel": kernel, **options}, (draw(sides(1, 2)), *size, c)
+    return (draw(sides(1, 2)), *size, c), {"filters": f, "kernel_size": kernel, **options}
 
 
-layer_case("Conv2D", lambda filters, kernel, **options: ng.Conv2D(filters, kernel, **options),
-           lambda x, w, b, filters, kernel, **options: ref.conv2d(x, w, **options) + b, _conv_shape,
-           lambda shape, filters, kernel, **_: [(*kernel, shape[3], filters), (filters,)])
+@layer_case("Conv2DTranspose", ng.Conv2DTranspose,
+            reference=lambda x, w, b, strides, **_: ref.conv2d_transpose(x, w, strides) + b)
+def _conv2d_transpose_layer(draw):
+    (n, h, w, c), options = _conv2d_layer(draw)
+    return (n, min(h, 3), min(w, 3), c), options | {"padding": "same"}
 
 
-def _transpose_shape(draw):
-    options, (n, h, w, c) = _conv_shape(draw)
-    return options | {"padding": "same"}, (n, min(h, 3), min(w, 3), c)
+@layer_case("ResizeConv2D", ng.ResizeConv2D, reference=lambda x, w, b, **_: ref.resize_conv2d(x, w) + b)
+def _resize_conv2d_layer(draw):
+    return ((draw(sides(1, 2)), draw(sides(1, 3)), draw(sides(1, 3)), draw(sides(1, 3))),
+            {"filters": draw(sides(1, 3)), "kernel_size": draw(st.integers(1, 5))})
 
 
-layer_case("Conv2DTranspose", lambda filters, kernel, **options: ng.Conv2DTranspose(filters, kernel, **options),
-           lambda x, w, b, filters, kernel, **options: ref.conv2d_transpose(x, w, **options) + b, _transpose_shape,
-           lambda shape, filters, kernel, **_: [(*kernel, filters, shape[3]), (filters,)])
+@layer_case("BatchNorm (train)", ng.BatchNorm, reference=ref.batch_norm, values=spread)
+@layer_case("BatchNorm (eval)", ng.BatchNorm, training=False,
+            reference=lambda x, gamma, beta, eps: ref.batch_norm_eval(x, gamma, beta, 0.0, 1.0, eps))
+def _batch_norm_layer(draw):
+    return draw(st.sampled_from([(3, 2), (4, 1), (2, 2, 2, 3), (3, 1, 2, 2)])), {"eps": draw(st.sampled_from([1e-5, 1e-3]))}
 
 
-def _resize_shape(draw):
-    return ({"filters": draw(sides(1, 3)), "kernel": draw(st.integers(1, 5))},
-            (draw(sides(1, 2)), draw(sides(1, 3)), draw(sides(1, 3)), draw(sides(1, 3))))
+def drawn_first(layer, x, **options):
+    """What a random layer makes of x: its first random numbers, whose law test_laws.py looks at."""
+    return run_layer(layer(**options), ng.Tensor(x)).data
 
 
-layer_case("ResizeConv2D", lambda filters, kernel: ng.ResizeConv2D(filters, kernel),
-           lambda x, w, b, **_: ref.resize_conv2d(x, w) + b, _resize_shape,
-           lambda shape, filters, kernel: [(kernel, kernel, shape[3], filters), (filters,)])
+@layer_case("Dropout (train)", ng.Dropout, linear=(0,),
+            reference=lambda x, rate: x * drawn_first(ng.Dropout, np.ones(x.shape), rate=rate))
+@layer_case("Dropout (eval)", ng.Dropout, linear=(0,), reference=lambda x, rate: x, training=False)
+def _dropout(draw):
+    return draw(shapes(1, (1, 4))), {"rate": draw(st.sampled_from([0.0, 0.3, 0.5]))}
 
 
-def _batch_norm_shape(draw):
-    return {"eps": draw(st.sampled_from([1e-5, 1e-3]))}, draw(st.sampled_from([(3, 2), (4, 1), (2, 2, 2, 3), (3, 1, 2, 2)]))
+@layer_case("GaussianNoise (train)", ng.GaussianNoise,
+            reference=lambda x, std: x + drawn_first(ng.GaussianNoise, np.zeros(x.shape), std=std))
+@layer_case("GaussianNoise (eval)", ng.GaussianNoise, linear=(0,), reference=lambda x, std: x, training=False)
+def _gaussian_noise(draw):
+    return draw(shapes(0, (1, 4))), {"std": draw(st.sampled_from([0.1, 1.0]))}
 
 
-layer_case("BatchNorm (train)", lambda eps: ng.BatchNorm(eps=eps), ref.batch_norm, _batch_norm_shape,
-           lambda shape, eps: [shape[-1:], shape[-1:]], linear=())
-layer_case("BatchNorm (eval)", lambda eps: ng.BatchNorm(eps=eps),
-           lambda x, gamma, beta, eps: ref.batch_norm_eval(x, gamma, beta, 0.0, 1.0, eps), _batch_norm_shape,
-           lambda shape, eps: [shape[-1:], shape[-1:]], training=False)
+for name, function in {"ReLU": ref.relu, "ELU": ref.elu, "Tanh": np.tanh, "Sigmoid": ref.sigmoid}.items():
+    @layer_case(name, getattr(ng, name), reference=function, unit=UNIT.get(name.lower(), (0, 0)))
+    def _activation(draw):
+        return draw(shapes(1, (2, 4))), {}
 
 
-def _mask(shape, rate):
-    """The mask that Dropout draws first."""
-    return run_layer(ng.Dropout(rate), ng.Tensor(np.ones(shape))).data
+@layer_case("LeakyReLU", ng.LeakyReLU, reference=ref.leaky_relu)
+def _leaky_relu_layer(draw):
+    return draw(shapes(1, (2, 4))), {"slope": draw(st.sampled_from([0.0, 0.2, 0.9]))}
 
 
-def _noise(shape, std):
-    """The noise that GaussianNoise draws first."""
-    return run_layer(ng.GaussianNoise(std), ng.Tensor(np.zeros(shape))).data
+@layer_case("UpSampling2D", ng.UpSampling2D, reference=ref.upsample)
+def _upsampling(draw):
+    return (2, 2, 3, 2), {"factor": draw(st.integers(1, 3))}
 
 
-layer_case("Dropout (train)", lambda rate: ng.Dropout(rate), lambda x, rate: x * _mask(x.shape, rate),
-           lambda draw: ({"rate": draw(st.sampled_from([0.0, 0.3, 0.5]))}, draw(shapes(1, (1, 4)))), lambda shape, rate: [],
-           linear=(0,))
-layer_case("Dropout (eval)", lambda rate: ng.Dropout(rate), lambda x, rate: x,
-           lambda draw: ({"rate": 0.3}, draw(shapes(0, (1, 4)))), lambda shape, rate: [], linear=(0,), training=False)
-
-layer_case("GaussianNoise (train)", lambda std: ng.GaussianNoise(std), lambda x, std: x + _noise(x.shape, std),
-           lambda draw: ({"std": draw(st.sampled_from([0.1, 1.0]))}, draw(shapes(0, (1, 4)))), lambda shape, std: [])
-layer_case("GaussianNoise (eval)", lambda std: ng.GaussianNoise(std), lambda x, std: x,
-           lambda draw: ({"std": 0.3}, draw(shapes(0, (1, 4)))), lambda shape, std: [], linear=(0,), training=False)
+@layer_case("Flatten", ng.Flatten, reference=lambda x: x.reshape(len(x), int(np.prod(x.shape[1:]))))
+def _flatten(draw):
+    return draw(shapes(1, (2, 4))), {}
 
 
-PLAIN = {"Flatten": (ng.Flatten, lambda x: x.reshape(len(x), int(np.prod(x.shape[1:])))),
-         "UpSampling2D": (ng.UpSampling2D, ref.upsample), "ReLU": (ng.ReLU, ref.relu), "ELU": (ng.ELU, ref.elu),
-         "LeakyReLU": (ng.LeakyReLU, ref.leaky_relu), "Tanh": (ng.Tanh, np.tanh), "Sigmoid": (ng.Sigmoid, ref.sigmoid),
-         "Reshape": (lambda: ng.Reshape(4, 1), lambda x: x.reshape(len(x), 4, 1))}
-SHAPES = {"UpSampling2D": st.just((2, 2, 3, 2)), "Reshape": st.sampled_from([(3, 2, 2), (2, 4)])}
-for name, (layer, function) in PLAIN.items():
-    layer_case(name, layer, function, lambda draw, name=name: ({}, draw(SHAPES.get(name, shapes(1, (2, 4))))),
-               lambda shape: [])
+@layer_case("Reshape", lambda: ng.Reshape(4, 1), reference=lambda x: x.reshape(len(x), 4, 1))
+def _reshape_layer(draw):
+    return draw(st.sampled_from([(3, 2, 2), (2, 4)])), {}

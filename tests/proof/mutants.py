@@ -34,10 +34,10 @@ def check_few(holds, *strategies):
 
 
 def op_checks(name):
-    """All properties of an op, those that find most first."""
+    """All properties of an op, the one that finds most first."""
     case = CASES[name]
-    order = [properties.vjp_equals_complex_step, *properties.PROPERTIES]
-    return [functools.partial(check_few, functools.partial(holds, case), case.examples) for holds in order]
+    order = dict.fromkeys([properties.vjp_equals_complex_step, *properties.properties_of(case)])
+    return [functools.partial(properties.demand, holds, case) for holds in order]
 
 
 @dataclass
@@ -53,20 +53,24 @@ class Mutant:
     control: callable
     checks: list
 
-    def is_killed(self):
-        """Does any check fail while the fault is in place?"""
+    def found_by(self):
+        """While the fault is in place, the first check that fails: its name and what it raised. None if all pass."""
         with self.plant(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=RuntimeWarning)  # broken code divides by zero, too
-            return any(fails(check) for check in self.checks)
+            for check in self.checks:
+                try:
+                    check()
+                except Exception as exception:  # a comparison's AssertionError, or whatever broken code runs into
+                    return property_of(check), exception
+        return None
 
 
-def fails(check):
-    """A fault may surface as any exception, not only as a failed assertion."""
-    try:
-        check()
-    except Exception:
-        return True
-    return False
+def property_of(check):
+    """The name of the property that a check looks at: the innermost function that has been bound to a case."""
+    while isinstance(check, functools.partial):
+        inner = check.args[0] if check.args and callable(check.args[0]) else None
+        check = inner or check.func
+    return check.__name__
 
 
 def game_checks(name):
@@ -130,7 +134,7 @@ def all_vjps():
 
     with from_op_replaced(make):
         for case in CASES.values():
-            check_few(functools.partial(properties.gradients_have_shape_and_dtype_of_inputs, case), case.examples)
+            properties.demand(properties.gradients_have_shape_and_dtype_of_inputs, case)
     return sorted(seen)
 
 

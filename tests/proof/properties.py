@@ -1,6 +1,7 @@
 """What must hold for every op, each stated once: property(case, example) raises AssertionError if it does not.
 
-test_ops.py applies all of them to all of cases.py; test_mutants.py demands that they reject every planted fault.
+test_ops.py applies all of them to all of cases.py; test_mutants.py demands that they reject every planted fault. A property
+that says nothing about an example raises NotChecked, and one that is left without an example is no pass: see `demand`.
 """
 
 import numpy as np
@@ -10,6 +11,7 @@ import numgan as ng
 from numgan import Tensor
 
 from . import reference as ref
+from .cases import drawn
 from .report import REPORT
 
 COMPLEX_STEP = 1e-10  # tolerances, relative to the largest element
@@ -17,6 +19,28 @@ DIFFERENCES = 1e-7
 ALGEBRA = 1e-12
 SINGLE = 2e-4
 TINY = 24  # elements up to which the full Jacobian is compared
+SMALL = 64  # and those up to which there is time for difference quotients, or for a reference in high precision
+
+
+class NotChecked(Exception):
+    """The property does not apply to this example, and so has not been checked."""
+
+
+def demand(holds, case):
+    """The property holds for all of the case's examples that it applies to, and there are some."""
+    checked = 0
+    for example in drawn(case.name):
+        try:
+            holds(case, example.copy())
+        except NotChecked:
+            continue
+        checked += 1
+    assert checked, f"{holds.__name__} was not checked once for {case.name}"
+
+
+def properties_of(case):
+    """All but the dot-product identity, which is one of linear maps."""
+    return [holds for holds in PROPERTIES if case.linear or holds is not dot_product_identity]
 
 
 def forward_and_backward(case, example, upstream=None, wanted=None, dtype=np.float64):
@@ -67,12 +91,15 @@ def vjp_equals_complex_step(case, example):
             got = np.array([np.sum(got * d) for d in directions])
         error = assert_close(got, expected, COMPLEX_STEP, f"gradient of input {i}")
         REPORT.error(case.name, error, COMPLEX_STEP, str(example))
+    if not any(np.any(g) for g in gradients):
+        raise NotChecked  # 0 = 0: of a constant, or without elements
 
 
 def gradcheck_agrees(case, example):
     """The package's own difference quotients agree: an independent check of both."""
-    if sum(x.size for x in example.inputs) <= TINY:
-        ng.gradcheck(lambda *inputs: case.op(*inputs, **example.options), *example.inputs, tolerance=DIFFERENCES)
+    if sum(x.size for x in example.inputs) > SMALL:
+        raise NotChecked
+    ng.gradcheck(lambda *inputs: case.op(*inputs, **example.options), *example.inputs, tolerance=DIFFERENCES)
 
 
 def zero_upstream_gives_exact_zero(case, example):
@@ -130,7 +157,7 @@ def layout_does_not_matter(case, example):
     y, gradients, upstream = forward_and_backward(case, example)
     layouts = [lambda x: np.array(x, order="F"), lambda x: x[::-1].copy()[::-1] if x.ndim else x, _read_only]
     rng = np.random.default_rng(example.seed + 4)
-    changed = Example_like(example, [layouts[rng.integers(3)](x) for x in example.inputs])
+    changed = example.with_inputs([layouts[rng.integers(3)](x) for x in example.inputs])
     other, others, _ = forward_and_backward(case, changed, layouts[rng.integers(3)](upstream))
     assert_close(other, y, ALGEBRA, "forward")
     for i, (a, b) in enumerate(zip(others, gradients, strict=True)):
@@ -141,11 +168,6 @@ def _read_only(x):
     x = x.copy()
     x.setflags(write=False)
     return x
-
-
-def Example_like(example, inputs):
-    """The example with other inputs."""
-    return type(example)(inputs, example.options, example.seed)
 
 
 def frozen_inputs_get_none_and_change_nothing(case, example):
@@ -164,9 +186,52 @@ def float32_agrees_with_float64(case, example):
     y, gradients, upstream = forward_and_backward(case, example)
     single, singles, _ = forward_and_backward(case, example, upstream, dtype=np.float32)
     assert_close(single, y, SINGLE, "forward")
-    for i, (a, b) in enumerate(zip(singles, gradients, strict=True)):
-        if b.size and np.abs(b).max() > 1e-2:  # nothing is left of what cancels
-            assert_close(a, b, SINGLE, f"gradient of input {i}")
+    compared = [i for i, b in enumerate(gradients) if b.size and np.abs(b).max() > 1e-2]  # nothing is left of what cancels
+    for i in compared:
+        assert_close(singles[i], gradients[i], SINGLE, f"gradient of input {i}")
+    if not compared:
+        raise NotChecked
+
+
+def gradients_belong_to_their_leaves(case, example):
+    """A leaf's gradient is the user's own array: it can be changed, each element for itself, and nothing else changes."""
+    leaves = [Tensor(x, requires_grad=True) for x in example.inputs]
+    y = case.op(*leaves, **example.options)
+    upstream = np.random.default_rng(example.seed + 1).standard_normal(y.shape)
+    others = [*example.inputs, y.data, upstream]
+    y.backward(upstream)
+    for i, leaf in enumerate(leaves):
+        assert leaf.grad.flags.writeable, f"the gradient of input {i} is read-only"
+        rest = others + [other.grad for other in leaves if other is not leaf]
+        before = [array.copy() for array in rest]
+        numbers = np.arange(1.0, leaf.size + 1).reshape(leaf.shape)
+        leaf.grad[...] = numbers
+        assert np.array_equal(leaf.grad, numbers), f"elements of the gradient of input {i} share their memory"
+        assert all(map(np.array_equal, rest, before)), f"the gradient of input {i} is part of another array"
+
+
+def siblings_keep_their_gradients(case, example):
+    """Inputs that are used elsewhere too, before or after: contributions add up, and nobody else's gradient is touched.
+
+    s = h + o hands the same array to both its inputs. If what the op gives to h is then added to it in place, o's gradient
+    is wrong; and if s's part is added in place to what the op gave to h, that of another input or of y may be.
+    """
+    _, alone, upstream = forward_and_backward(case, example)
+    rng = np.random.default_rng(example.seed + 6)
+    weights = [rng.standard_normal(x.shape) for x in example.inputs]
+    for op_first in True, False:
+        leaves, other_leaves = ([Tensor(x, requires_grad=True) for x in example.inputs] for _ in range(2))
+        hidden, others = ([leaf * 1.0 for leaf in each] for each in (leaves, other_leaves))
+        sums = [] if op_first else [h + o for h, o in zip(hidden, others, strict=True)]
+        y = case.op(*hidden, **example.options)
+        sums = sums or [h + o for h, o in zip(hidden, others, strict=True)]
+        loss = (y * upstream).sum()
+        for s, weight in zip(sums, weights, strict=True):
+            loss = loss + (s * weight).sum()
+        loss.backward()
+        for i, (leaf, other, g, weight) in enumerate(zip(leaves, other_leaves, alone, weights, strict=True)):
+            assert_close(leaf.grad, g + weight, ALGEBRA, f"gradient of input {i}, used twice")
+            assert np.array_equal(other.grad, weight), f"gradient of input {i}'s sibling"
 
 
 def dot_product_identity(case, example):
@@ -180,7 +245,68 @@ def dot_product_identity(case, example):
         assert abs(left - right) <= ALGEBRA * max(np.abs(terms).sum(), 1), f"input {i}: {left} against {right}"
 
 
+MOVES = 2  # places per example
+SLACK = 32  # times what is unavoidable
+NUDGE = 1e-9
+
+
+def keeps_its_digits(case, example):
+    """Whatever the inputs' size and offset: no error beyond what rounding the inputs would do, in float32 and float64.
+
+    What exceeds that is the formula's fault: ln(1 + x) for a small x, a variance as E x² - (E x)², an exponential that
+    overflows on the way to a small number.
+    """
+    if not all(x.size for x in example.inputs) or sum(x.size for x in example.inputs) > SMALL:
+        raise NotChecked
+    rng = np.random.default_rng(example.seed + 5)
+    for _ in range(MOVES):
+        moved = example.with_inputs([case.moved(rng, x).astype(np.float32).astype(np.longdouble) for x in example.inputs])
+        y = np.asarray(case.reference(*moved.inputs, **example.options))
+        if not y.size:
+            raise NotChecked
+        upstream = rng.standard_normal(y.shape).astype(np.float32).astype(np.longdouble)
+        directions = [rng.standard_normal((2, *x.shape)) for x in moved.inputs]
+        truth, condition = truth_and_condition(case, moved, upstream, directions, rng)
+        where = f"at {np.ravel(moved.inputs[0])[0]:.3g}"
+        for dtype in (np.float32, np.float64) if np.finfo(np.longdouble).eps < 1e-18 else (np.float32,):
+            try:
+                with np.errstate(over="raise", invalid="raise", divide="raise"):
+                    y, gradients, _ = forward_and_backward(case, moved, upstream, dtype=dtype)
+            except FloatingPointError as error:
+                raise AssertionError(f"{error} in {dtype.__name__} {where}") from error
+            got = [y, *([np.sum(g * d) for d in pair] for g, pair in zip(gradients, directions, strict=True))]
+            sizes = [np.abs(y).max(), *(np.abs(g).max() * g.size for g in gradients)]
+            units = [case.unit[0]] + [case.unit[1] * np.abs(upstream).max()] * len(gradients)
+            for k, what in enumerate(["forward", *(f"gradient of input {i}" for i in range(len(gradients)))]):
+                error = np.abs(np.subtract(got[k], truth[k])).max()
+                bound = SLACK * np.finfo(dtype).eps * (sizes[k] + condition[k] + units[k]) + np.finfo(dtype).tiny
+                assert error <= bound, f"{what} in {dtype.__name__} {where}: error {error:.1e} > {bound:.1e}"
+
+
+def truth_and_condition(case, example, upstream, directions, rng):
+    """y and, for each input, the derivatives of <upstream, y> in its directions; and how much rounding can do to each.
+
+    The truth is the reference and its complex step in long double. What rounding does to it is found by trying: inputs and
+    upstream get relative errors of ±NUDGE at random, and whatever then changes by c·NUDGE changes by c·eps if they are
+    rounded to eps. The largest c is the condition.
+    """
+    def f(*inputs):
+        return np.asarray(case.reference(*inputs, **example.options))
+
+    def everything(inputs, upstream):
+        return [f(*inputs), *([np.sum(upstream * ref.derivative(f, inputs, i, d)) for d in pair]
+                              for i, pair in enumerate(directions))]
+
+    def nudged(x):
+        return x * (1 + NUDGE * rng.choice([-1, 1], x.shape))
+
+    truth = everything(example.inputs, upstream)
+    tried = [everything([nudged(x) for x in example.inputs], nudged(upstream)) for _ in range(3)]
+    return truth, [max(np.abs(np.subtract(t[k], truth[k])).max() for t in tried) / NUDGE for k in range(len(truth))]
+
+
 PROPERTIES = [forward_equals_naive_reference, vjp_equals_complex_step, gradcheck_agrees, zero_upstream_gives_exact_zero,
               linear_in_upstream, same_graph_gives_same_bits, gradients_have_shape_and_dtype_of_inputs,
               nothing_is_mutated_or_shared, layout_does_not_matter, frozen_inputs_get_none_and_change_nothing,
-              float32_agrees_with_float64, dot_product_identity]
+              float32_agrees_with_float64, siblings_keep_their_gradients,
+              keeps_its_digits, dot_product_identity]

@@ -1,14 +1,19 @@
 """What the gradient checks found, collected while they run: the table at the end of pytest."""
 
-from collections import defaultdict
+import textwrap
+from collections import Counter, defaultdict
 from contextlib import contextmanager
+
+COLUMNS = 100
 
 
 class Report:
-    """Per op: how many cases, the largest error and where, how many mutants were killed."""
+    """Per op: how many cases, the largest error and where, how many planted faults were found and how. And who found them."""
 
     def __init__(self):
-        self.rows = defaultdict(lambda: {"cases": 0, "error": 0.0, "tolerance": 0.0, "worst": "", "killed": 0, "mutants": 0})
+        self.rows = defaultdict(lambda: {"cases": 0, "error": 0.0, "tolerance": 0.0, "worst": "",
+                                         "wrong": 0, "crashed": 0, "planted": 0})
+        self.finders = Counter()
         self.muted = False
 
     @contextmanager
@@ -30,10 +35,14 @@ class Report:
         if error >= row["error"]:
             row["error"], row["worst"] = error, where
 
-    def mutant(self, op, killed):
-        """One deliberately broken derivative of `op`."""
-        self.rows[op]["mutants"] += 1
-        self.rows[op]["killed"] += killed
+    def planted(self, op, found):
+        """One deliberate fault of `op`, and the pair (property, exception) that found it, or None."""
+        row = self.rows[op]
+        row["planted"] += 1
+        if found:
+            finder, exception = found
+            row["wrong" if isinstance(exception, AssertionError) else "crashed"] += 1
+            self.finders[finder] += 1
 
     def table(self):
         """Lines of at most 100 columns."""
@@ -41,14 +50,20 @@ class Report:
             return
         yield ""
         yield "gradient checks: backward() against the complex step of an independent reference"
-        yield f"{'op':22} {'cases':>6}  {'max error':>9}  {'tolerance':>9}  {'mutants':>7}  worst case"
+        yield "faults: how many of the planted ones surfaced as a wrong number + as an exception / of how many"
+        yield f"{'op':22} {'cases':>6}  {'max error':>9}  {'tolerance':>9}  {'faults':>9}  worst case"
         for op, row in sorted(self.rows.items()):
             cases = (f"{row['cases']:>6}  {row['error']:>9.1e}  {row['tolerance']:>9.0e}" if row["cases"]
                      else f"{'':>6}  {'':>9}  {'':>9}")
-            mutants = f"{row['killed']}/{row['mutants']}" if row["mutants"] else ""
-            yield f"{op:22} {cases}  {mutants:>7}  {row['worst']}"[:100]
-        total = {key: sum(row[key] for row in self.rows.values()) for key in ("cases", "killed", "mutants")}
-        yield f"{total['cases']:,} gradients compared; {total['killed']} of {total['mutants']} planted faults found"
+            faults = f"{row['wrong']}+{row['crashed']}/{row['planted']}" if row["planted"] else ""
+            yield f"{op:22} {cases}  {faults:>9}  {row['worst']}"[:COLUMNS]
+        cases, wrong, crashed, planted = (sum(row[key] for row in self.rows.values())
+                                          for key in ("cases", "wrong", "crashed", "planted"))
+        yield f"{cases:,} gradients compared"
+        if planted:
+            yield f"{wrong + crashed} of {planted} planted faults found: {wrong} as a wrong number, {crashed} as an exception"
+            yield from textwrap.wrap("found by: " + ", ".join(f"{name} {n}" for name, n in self.finders.most_common()), COLUMNS,
+                                     subsequent_indent="  ")
 
 
 REPORT = Report()
