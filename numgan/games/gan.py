@@ -58,8 +58,11 @@ class GAN(Game):
             self.g_average = MovingAverage(self.generator, self.average)
 
     def schedule(self, k):
-        """The learning rate of a player that makes k steps in each of the game's."""
-        return self.lr if self.lr_steps is None else LinearDecay(self.lr, k * self.lr_steps, hold=self.lr_hold)
+        """The learning rate of a player that makes k steps in each of the game's, by the number of its steps."""
+        if self.lr_steps is None:
+            return self.lr
+        decay = LinearDecay(self.lr, self.lr_steps, hold=self.lr_hold)
+        return lambda t: decay(t // k)
 
     # ---- Algorithm 1
 

@@ -4,6 +4,7 @@ A game that is added to numgan.games.GAMES needs an entry in GAMES below, with i
 """
 
 import functools
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -40,16 +41,33 @@ class Played:
 
 @dataclass
 class Losses:
-    """A game's losses, Played -> number, complex-safe; what stands in its paper."""
+    """A game's losses, Played -> number, complex-safe, as they stand in its paper.
+
+    figures: (as D's step was played, as G's was) -> what the log reports beside both losses, name -> number.
+    """
 
     d: callable
     g: callable
+    figures: callable
+
+
+def scores(score, unlabelled=False):
+    """Figures from `score`, D's outputs -> D(x): means, and shares on the right side of 1/2."""
+    def figures(d, g):
+        real = score(d.y_real[d.labels < 0] if unlabelled else d.y_real)
+        fake, fooled = score(d.y_fake), score(g.y_fake)
+        right = np.mean([p > 0.5 for p in real]), np.mean([not p > 0.5 for p in fake])
+        return {"d_real": np.mean(real), "d_fake": np.mean(fake), "d_accuracy_real": right[0], "d_accuracy_fake": right[1],
+                "d_accuracy": np.mean(right), "g_accuracy": np.mean([p > 0.5 for p in fooled])}
+
+    return figures
 
 
 def cross_entropy(scale=1.0, label=1.0, saturating=False):
     """-V and G's two objectives (Goodfellow et al. 2014)."""
     return Losses(lambda p: scale * (ref.bce_with_logits(p.y_real, label) + ref.bce_with_logits(p.y_fake, 0.0)),
-                  lambda p: -ref.bce_with_logits(p.y_fake, 0.0) if saturating else ref.bce_with_logits(p.y_fake, 1.0))
+                  lambda p: -ref.bce_with_logits(p.y_fake, 0.0) if saturating else ref.bce_with_logits(p.y_fake, 1.0),
+                  scores(lambda y: ref.sigmoid(y[:, 0])))
 
 
 def auxiliary_classes():
@@ -60,9 +78,14 @@ def auxiliary_classes():
     def asked(p):
         return np.argmax(p.z[:, -10:].real, 1)
 
+    def figures(d, g):
+        return scores(lambda y: ref.sigmoid(y[:, 0]))(d, g) | {
+            "class_accuracy_real": np.mean(np.argmax(d.y_real[:, 1:], 1) == d.labels),
+            "class_accuracy_fake": np.mean(np.argmax(d.y_fake[:, 1:], 1) == asked(d))}
+
     return Losses(lambda p: 0.5 * (ref.bce_with_logits(p.y_real[:, :1], 1.0) + ref.bce_with_logits(p.y_fake[:, :1], 0.0)
                                    + classes(p.y_real, p.labels) + classes(p.y_fake, asked(p))),
-                  lambda p: ref.bce_with_logits(p.y_fake[:, :1], 1.0) + classes(p.y_fake, asked(p)))
+                  lambda p: ref.bce_with_logits(p.y_fake[:, :1], 1.0) + classes(p.y_fake, asked(p)), figures)
 
 
 def semi_supervised(feature_matching=True):
@@ -85,7 +108,12 @@ def semi_supervised(feature_matching=True):
         difference = p.f_fake.mean(0) - p.f_real[p.labels < 0].mean(0)
         return np.mean(difference * difference)
 
-    return Losses(d_loss, g_loss)
+    def figures(d, g):
+        known = d.labels >= 0
+        right = np.argmax(d.y_real[known], 1) == d.labels[known]
+        return scores(lambda y: 1 - fake(y), unlabelled=True)(d, g) | {"class_accuracy": np.mean(right)}
+
+    return Losses(d_loss, g_loss, figures)
 
 
 def reconstruction():
@@ -93,22 +121,33 @@ def reconstruction():
     def error(x, y):
         return np.mean(ref.magnitude(x - y))
 
-    return Losses(lambda p: error(p.x_real, p.y_real) - p.k * error(p.x_fake, p.y_fake), lambda p: error(p.x_fake, p.y_fake))
+    def figures(d, g):
+        real, balance = error(d.x_real, d.y_real), 0.95 * error(d.x_real, d.y_real) - error(g.x_fake, g.y_fake)
+        return {"d_real": real, "d_fake": error(d.x_fake, d.y_fake), "k": np.clip(d.k + 0.05 * balance, 0, 1),
+                "convergence": real + np.abs(balance)}
+
+    return Losses(lambda p: error(p.x_real, p.y_real) - p.k * error(p.x_fake, p.y_fake), lambda p: error(p.x_fake, p.y_fake),
+                  figures)
 
 
-LEAST_SQUARES = Losses(lambda p: ref.l2(p.y_real, 1.0) + ref.l2(p.y_fake, 0.0), lambda p: ref.l2(p.y_fake, 1.0))
+def least_squares(label=1.0):
+    """LSGAN's."""
+    return Losses(lambda p: ref.l2(p.y_real, label) + ref.l2(p.y_fake, 0.0), lambda p: ref.l2(p.y_fake, 1.0),
+                  scores(lambda y: y[:, 0]))
+
+
 SMALL = dict(size=8, width=2, latent_dim=5)
 
 GAMES = {
-    "DCGAN": [(SMALL, cross_entropy(0.5)),
+    "DCGAN": [(SMALL | dict(average=0.9), cross_entropy(0.5)),
               (SMALL | dict(objective="saturating", real_label=0.9, d_steps=2), cross_entropy(0.5, 0.9, True))],
-    "LSGAN": [(SMALL, LEAST_SQUARES)],
+    "LSGAN": [(SMALL, least_squares()), (SMALL | dict(real_label=0.8), least_squares(0.8))],
     "SGAN": [(SMALL | dict(width=24), semi_supervised()),
-             (SMALL | dict(width=24, objective="non-saturating"), semi_supervised(feature_matching=False))],
-    "ACGAN": [(SMALL, auxiliary_classes())],
+             (SMALL | dict(width=24, objective="non-saturating", d_steps=2), semi_supervised(feature_matching=False))],
+    "ACGAN": [(SMALL | dict(average=0.9), auxiliary_classes()), (SMALL | dict(d_steps=2), auxiliary_classes())],
     "BEGAN": [(SMALL, reconstruction())],
     "MixtureGAN": [(dict(width=16, scale=4.0), cross_entropy())],
-    "MixtureLSGAN": [(dict(width=16, pack=3), LEAST_SQUARES)],
+    "MixtureLSGAN": [(dict(width=16, pack=3), least_squares())],
     "VanillaGAN": [(dict(variant="dense"), cross_entropy(0.5, 0.9)), (dict(variant="shallow"), cross_entropy()),
                    (dict(variant="minimal", objective="saturating"), cross_entropy(saturating=True))],
 }
@@ -134,7 +173,7 @@ def small_game(name, settings, dtype="float64", dropout=False):
 
 
 def play(game, n=6):
-    """One step on n random images and labels, every other one unknown if there may be unknown ones."""
+    """One step on n random images and labels, the second half unknown if there may be unknown ones."""
     return game.step(images_for(game, n), labels_for(game, n))
 
 
@@ -142,7 +181,7 @@ def labels_for(game, n=6):
     """n digits for a labelled game."""
     labels = np.arange(n) * 3 % 10
     if type(game).__name__ == "SGAN":
-        labels[::2] = -1
+        labels[n // 2:] = -1
     return labels
 
 
@@ -237,6 +276,11 @@ def step_equals_complex_step(name, settings, losses):
     def g_loss(values, z=z_g):
         return losses.g(played(values, seen["g"]["discriminator"], z))
 
+    expected = losses.figures(played(seen["d"]["generator"], seen["d"]["discriminator"], z_d),
+                              played(seen["g"]["generator"], seen["g"]["discriminator"], z_g))
+    assert metrics.keys() == {"d_loss", "g_loss"} | expected.keys()
+    for name_of_figure, value in expected.items():
+        np.testing.assert_allclose(metrics[name_of_figure], value, rtol=1e-10, err_msg=name_of_figure)
     for player, net, loss, values in (("d", game.discriminator, d_loss, seen["d"]["discriminator"]),
                                       ("g", game.generator, g_loss, seen["g"]["generator"])):
         np.testing.assert_allclose(metrics[f"{player}_loss"], loss(values), rtol=1e-10)
@@ -367,7 +411,80 @@ def step_stays_float32(name, settings, losses):
     assert all(type(value) is float for value in metrics.values())
 
 
+def largest_deviation(sample, distribution):
+    """Kolmogorov's distance of a sample from a distribution function, times √n: above 2.7 for one sample in a million."""
+    p = np.sort(distribution(np.sort(sample, axis=None)))
+    n = len(p)
+    return max(np.max(np.arange(1, n + 1) / n - p), np.max(p - np.arange(n) / n)) * np.sqrt(n)
+
+
+def normal_distribution(x):
+    """Φ(x)."""
+    return np.array([0.5 * (1 + math.erf(value / math.sqrt(2))) for value in x])
+
+
+UNIFORM = {"BEGAN", "dense"}  # games, or variants, whose z is uniform in [-1, 1]; all others' is normal
+
+
+def codes_follow_the_prior(name, settings, losses):
+    """z has the distribution that the paper names, in every number, independent of the others; ACGAN's classes are even."""
+    game, n = small_game(name, settings), 3000
+    codes = game.latent(n, np.random.default_rng(11))
+    z = codes[:, :game.latent_dim]
+    uniform = not UNIFORM.isdisjoint({name, settings.get("variant")})
+    distribution = (lambda x: np.clip((x + 1) / 2, 0, 1)) if uniform else normal_distribution
+    assert largest_deviation(z[:, :5], distribution) < 2.7
+    correlation = np.corrcoef(z[:, :5].T) - np.eye(min(5, game.latent_dim))
+    assert np.abs(correlation).max() < 5 / np.sqrt(n)
+    assert np.array_equal(codes, game.latent(n, np.random.default_rng(11)))
+    if codes.shape[1] > game.latent_dim:
+        counts = codes[:, game.latent_dim:].sum(0)
+        assert counts.sum() == n
+        assert ((counts - n / 10) ** 2 / (n / 10)).sum() < 50  # chi squared of 9 degrees of freedom: above with p = 1e-7
+
+
+def the_learning_rate_falls_with_the_game_s_steps(name, settings, losses):
+    """However many steps D makes in each of them."""
+    game = small_game(name, settings | dict(lr_steps=4, lr_hold=0.5, lr=1e-3))
+    for share in (1, 1, 1, 0.5, 0):
+        assert math.isclose(game.g_optimizer.rate, share * 1e-3, abs_tol=1e-15)
+        assert math.isclose(game.d_optimizer.rate, share * 1e-3, abs_tol=1e-15)
+        play(game)
+
+
+def samples_are_drawn_with_the_average(name, settings, losses):
+    """If there is one: mean ← average · mean + (1 - average) · weights after every step, and samples are drawn with it."""
+    game = small_game(name, settings)
+    z = game.latent(4, np.random.default_rng(0))
+    if not game.average:
+        assert game.drawing_network is game.generator
+        return
+    before = snapshot(game.g_average.network)
+    play(game)
+    after = snapshot(game.g_average.network)
+    for key, own in game.generator.state().items():
+        np.testing.assert_allclose(after[key], game.average * before[key] + (1 - game.average) * own, rtol=1e-12, atol=1e-15)
+    drawn = game.generate(z)
+    game.generator.load_state(after)
+    with game.generator.evaluating():
+        values = game.generator(z).data
+    np.testing.assert_allclose(drawn, values, rtol=1e-5, atol=1e-6)
+
+
+def samples_are_in_the_range_of_images(name, settings, losses):
+    """What the networks' range is does not show outside: a generator's 0 … 1, or points / scale, come out as they went in."""
+    game = small_game(name, settings)
+    x = np.linspace(-1, 1, 50)
+    scale = game.settings.get("scale", 1)
+    np.testing.assert_allclose(game.pixels.outward(game.pixels.inward(scale * x)), scale * x, atol=1e-12)
+    seen = game.pixels.inward(scale * x)
+    wanted = (0, 1) if name == "SGAN" or settings.get("variant") == "shallow" else (-1, 1)
+    np.testing.assert_allclose([seen.min(), seen.max()], wanted, atol=1e-12)
+
+
 EACH = [players_keep_out_of_each_others_networks, only_wanted_vjps_exist, statistics_move_once_per_step_and_never_in_eval,
-        dropout_belongs_to_training, step_stays_float32, step_equals_complex_step]
+        dropout_belongs_to_training, step_stays_float32, codes_follow_the_prior,
+        the_learning_rate_falls_with_the_game_s_steps, samples_are_drawn_with_the_average, samples_are_in_the_range_of_images,
+        step_equals_complex_step]
 INSTANCES = [(holds, name, *variant) for holds in EACH for name, variants in GAMES.items() for variant in variants]
 PROPERTIES = [functools.partial(*instance) for instance in INSTANCES]
