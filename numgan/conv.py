@@ -1,4 +1,4 @@
-"""Convolution as matrix multiplication, and its transpose, both closed under differentiation.
+"""Convolution and its transpose as matrix multiplication.
 
 Legend, for the whole file: x (N, H, W, C) images: batch, height, width, channels in; w (kh, kw, C, F) kernels: F channels
 out, kh·kw "taps"; y, g (N, OH, OW, F) output and its gradient; strides (sh, sw); padding ((top, bottom), (left, right)).
@@ -54,6 +54,7 @@ def resolve_padding(padding, size, kernel, strides):
         padding = ((0, 0), (0, 0))
     elif isinstance(padding, str) or np.shape(padding) != (2, 2) or np.min(padding) < 0:
         raise InputError(f'padding: expected "same", "valid" or ((top, bottom), (left, right)) >= 0, got {padding!r}')
+    padding = tuple(map(tuple, padding))  # of its own: the vjps read it later
     if any(n < 1 or n + sum(p) < k for n, k, p in zip(size, kernel, padding, strict=True)):
         raise InputError(f"convolution: a kernel of {kernel} does not fit into {size} pixels with padding {padding}")
     return padding
@@ -76,17 +77,17 @@ def mirrored_padding(padding, kernel):
 def mirrored_way(pays, kernel, strides, padding):
     """The mirrored padding if a kernel below can do, and should do, its taps on the side of the other image; else None.
 
-    A gather or scatter moves kh·kw numbers per pixel and channel, and takes far longer than anything else but the GEMM, which
-    costs the same either way. So it belongs on the side with fewer channels. At stride 1 there is a choice: a correlation is
-    also the adjoint of another one, whose kernels are mirrored and have C and F exchanged.
+    The GEMM costs the same either way; a gather or scatter moves kh·kw numbers per pixel and channel, so it belongs on the
+    side with fewer channels. At stride 1 there is a choice: a correlation is also the adjoint of another one, whose kernels
+    are mirrored and have C and F exchanged.
 
-        kernel                 as defined           mirrored             the mirrored way pays if
-        correlate              gather x, C chan.    scatter y, F chan.   F < C
-        correlate_adjoint_x    scatter x, C chan.   gather g, F chan.    F <= C
-        correlate_adjoint_w    gather x, C chan.    gather g, F chan.    F < C
+        kernel                 as defined                mirrored                  the mirrored way pays if
+        correlate              gather x (C channels)     scatter y (F channels)    F < C
+        correlate_adjoint_x    scatter x (C)             gather g (F)              F <= C
+        correlate_adjoint_w    gather x (C)              gather g (F)              F < C
 
-    Where F = C a gather is cheaper than a scatter, which reads and adds to what is there: hence the <=. A padding wider than
-    the kernel less one pixel would be negative when mirrored; then there is no choice either.
+    Hence the <=: where F = C, a gather, which only writes, is cheaper than a scatter, which reads and adds, too. There is no
+    choice if the padding is wider than the kernel less one pixel, since the mirrored one would be negative.
     """
     mirrored = mirrored_padding(padding, kernel)
     return mirrored if pays and strides == (1, 1) and np.min(mirrored) >= 0 else None

@@ -65,13 +65,13 @@ class Layer:
         for p in self.parameters():
             p.moved()
 
-    def layers(self):
+    def all_layers(self):
         """This layer and all inside it."""
         return [self, *(item for _, item in self.walk() if isinstance(item, Layer))]
 
     def train(self, training=True):
         """Batch statistics from the batch, dropout on."""
-        for layer in self.layers():
+        for layer in self.all_layers():
             layer.training = training
 
     def eval(self):
@@ -81,7 +81,7 @@ class Layer:
     @contextmanager
     def evaluating(self):
         """Eval mode within this block; afterwards every layer is back in the mode that it was in."""
-        before = [(layer, layer.training) for layer in self.layers()]
+        before = [(layer, layer.training) for layer in self.all_layers()]
         self.eval()
         try:
             yield self
@@ -91,12 +91,13 @@ class Layer:
 
     @contextmanager
     def frozen(self):
-        """What is computed within this block changes nothing of this network: its parameters get no gradients, and batch
-        statistics stay. Gradients still flow through it to its input: so a generator learns from a discriminator.
+        """Within this block nothing of this network changes: no gradients for its parameters, no new batch statistics.
 
-        The block stands around the forward pass: an edge to a frozen parameter is never recorded, and so `backward()`, or an
-        optimiser's `minimize`, cannot walk along it, inside the block or after it. Blocks may nest and overlap: a parameter
-        is frozen until the last one has ended.
+        Gradients still flow through it to its input: so a generator learns from a discriminator.
+
+        The block stands around the forward pass, where a graph is recorded, not around `backward()`: an edge to a frozen
+        parameter is never recorded, and an edge that does not exist cannot be walked. So an optimiser's `minimize` may stand
+        outside. Blocks may nest and overlap: a parameter stays frozen until the last of its blocks has ended.
         """
         parameters = self.parameters()
         for p in parameters:
@@ -124,8 +125,8 @@ class Sequential(Layer):
     With `input_shape` (one image's, without the batch axis) and `rng` it is built at once, with parameters of `dtype`;
     without, it is a part of another network. What does not fit raises InputError naming the layer and the shapes.
 
-    A layer or Sequential that is built already keeps its parameters and its mode: a trained network can be a part of another
-    one, and two networks can share weights, which then have the names of the later one.
+    A layer or Sequential that is part of a built network already keeps its parameters and its mode. So a trained network can
+    become part of another one, and two networks can share weights; their names are those in the network built last.
     """
 
     def __init__(self, *layers, input_shape=None, rng=None, dtype=np.float32):
@@ -143,14 +144,14 @@ class Sequential(Layer):
             for name, item in self.walk():
                 if isinstance(item, Parameter):
                     item.name = name
-            for layer in self.layers():
+            for layer in self.all_layers():
                 layer.built = True
 
     def members(self):
         return {f"{i}_{type(layer).__name__}": layer for i, layer in enumerate(self.stack)}
 
     def build(self, shape, rng, dtype):
-        """Builds layer after layer; an empty batch, sent through each, tells the shape that the next one gets."""
+        """Build layer after layer; an empty batch, sent through each, finds the input shape of the next one."""
         self.input_shape, self.output_shapes = shape, []
         for i, layer in enumerate(self.stack):
             try:

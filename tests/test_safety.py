@@ -163,6 +163,14 @@ def test_batch_statistics_may_move_between_an_evaluation_and_its_backward():
     np.testing.assert_allclose(network.parameters()[0].grad, 2 * x.data.sum(0) / np.sqrt(1.001), rtol=1e-12)
 
 
+def test_a_padding_may_change_once_a_convolution_has_used_it():
+    x, w, padding = leaf(np.ones((3, 3, 2))), Tensor(np.ones((2, 2, 2, 1))), [[1, 0], [0, 1]]
+    loss = ng.conv2d(x, w, padding=padding).sum()
+    padding[0].reverse()
+    loss.backward()
+    np.testing.assert_array_equal(x.grad[0, :, :, 0], [[2, 4, 4], [2, 4, 4], [1, 2, 2]])
+
+
 # ---- the gradients of leaves
 
 
@@ -411,7 +419,7 @@ def test_evaluating_restores_every_layers_own_mode_also_after_an_exception():
     network = net(ng.Dense(4), ng.Dropout(0.5), ng.Sequential(ng.Dropout(0.5), ng.BatchNorm()))
     network.stack[1].eval()
     network.stack[2].stack[1].eval()
-    before = [layer.training for layer in network.layers()]
+    before = [layer.training for layer in network.all_layers()]
 
     def fail():
         with network.stack[2].evaluating():
@@ -420,10 +428,10 @@ def test_evaluating_restores_every_layers_own_mode_also_after_an_exception():
 
     with network.evaluating() as same:
         assert same is network
-        assert not any(layer.training for layer in network.layers())
+        assert not any(layer.training for layer in network.all_layers())
         with pytest.raises(KeyError):
             fail()
-    assert [layer.training for layer in network.layers()] == before != [True] * 6
+    assert [layer.training for layer in network.all_layers()] == before != [True] * 6
 
 
 def test_frozen_blocks_may_overlap():
