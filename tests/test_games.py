@@ -7,7 +7,8 @@ import numgan as ng
 from numgan import InputError, games
 from numgan.games.acgan import asked
 
-from .proof.games import GAMES, INSTANCES, SMALL, images_for, play, small_game, snapshot
+from .proof.games import INSTANCES, images_for, play, small_game, snapshot
+from .proof.papers import GAMES, SMALL
 
 VARIANTS = [(name, settings) for name, variants in GAMES.items() for settings, _ in variants]
 

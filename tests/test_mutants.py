@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-from .proof import games
+from .proof import papers
 from .proof.game_mutants import game_mutants
 from .proof.mutants import GENERIC, all_vjps, generic_mutants, textual_mutants
 from .proof.report import REPORT
@@ -13,7 +13,7 @@ from .proof.tape import MODULES
 
 TEXTUAL = [*textual_mutants(), *game_mutants()]
 MUTANTS = [*generic_mutants(), *TEXTUAL]
-PLAYED = {"games", "mixtures", *games.GAMES}  # their checks run without a fault in test_games.py
+PLAYED = {"games", "mixtures", *papers.GAMES}  # their checks run without a fault in test_games.py
 CONTROLS = {mutant.op: mutant for mutant in MUTANTS if mutant.op not in PLAYED}
 
 
