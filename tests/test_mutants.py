@@ -5,13 +5,14 @@ import inspect
 
 import pytest
 
-from .proof import games
+from .proof import blind_spots, games
 from .proof.mutants import GENERIC, all_vjps, generic_mutants, textual_mutants
 from .proof.report import REPORT
 from .proof.tape import MODULES
 
-MUTANTS = [*generic_mutants(), *textual_mutants()]
-CONTROLS = {mutant.op: mutant for mutant in MUTANTS if mutant.op not in {"games", *games.GAMES}}  # those: test_games.py
+MUTANTS = [*generic_mutants(), *textual_mutants(), *blind_spots.mutants()]
+CONTROLS = {mutant.op: mutant for mutant in reversed(MUTANTS) if mutant.op not in {"games", *games.GAMES}}  # test_games.py
+REWRITTEN = {mutant.name.partition(":")[0]: mutant for mutant in (*textual_mutants(), *blind_spots.mutants())}
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.name)
@@ -37,7 +38,7 @@ def test_without_a_fault_the_same_checks_pass(mutant):
             check()
 
 
-@pytest.mark.parametrize("mutant", {m.name.partition(":")[0]: m for m in textual_mutants()}.values(), ids=lambda m: m.name)
+@pytest.mark.parametrize("mutant", REWRITTEN.values(), ids=lambda m: m.name)
 def test_rewriting_a_function_is_not_itself_a_fault(mutant):
     with REPORT.silence(), mutant.control():
         mutant.checks[0]()
