@@ -22,6 +22,9 @@ def aliasing():
                       for op in ("add", "reshape", "mul")]
     return textual("backward", [*graphs.PROPERTIES, *sibling_checks],
                    (tensor._add_gradient, "g = np.asarray(tensor.grad + g)", "tensor.grad += g; return"),
+                   (tensor._add_gradient, "if tensor.grad is not None:",
+                    "if tensor.grad is not None and tensor.parents:\n        tensor.grad += g; return\n"
+                    "    if tensor.grad is not None:"),
                    (tensor._add_gradient, "g = np.asarray(tensor.grad + g)", "g += tensor.grad"),
                    (tensor._add_gradient, "elif tensor.parents == () and", "elif False and"),
                    (tensor.Tensor.backward, "np.array(grad)", "np.asarray(grad)"))

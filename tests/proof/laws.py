@@ -125,5 +125,6 @@ def unit_lengths_point_everywhere():
     assert_white(lambda: unit_length((40, 2000), rng))
 
 
+RANDOM = {"Dropout", "GaussianNoise"}  # the layers whose laws stand here
 PROPERTIES = [noise_is_gaussian_with_its_std_and_white, dropout_drops_its_share_keeps_the_mean_and_is_white,
               layers_with_generators_of_their_own_differ, first_weights_obey_their_laws, unit_lengths_point_everywhere]
