@@ -36,6 +36,32 @@ def leaf_gradients_share_no_memory():
     assert g == 5
 
 
+def in_place_changes_stay_where_they_are():
+    """h serves two ops that hand on their gradient as it is; what is added to h's must not be added to a's or b's, too."""
+    for first in (0, 1):
+        a, b, x = leaf(1.0, 2.0), leaf(3.0, 4.0), leaf(0.5, -1.5)
+        h = x * 1.0
+        A, B = a * 1.0, b * 1.0
+        sums = [add(h, A), add(B, h)]
+        y = mul(h, h)
+        (sums[first] + sums[1 - first] + y).backward(np.array([1.0, 10.0]))
+        assert np.array_equal(a.grad, [1, 10])
+        assert np.array_equal(b.grad, [1, 10])
+        assert np.array_equal(x.grad, np.array([2, 20]) + np.array([1, 10]) * 2 * x.data)
+
+
+def a_leaf_does_not_take_the_users_array():
+    """Of a loss that is itself a leaf, the upstream gradient is the gradient: a copy of it."""
+    x, g = leaf(1.0, 2.0), np.array([5.0, 7.0])
+    x.backward(g)
+    x.grad *= 2
+    assert np.array_equal(g, [5, 7])
+    before = x.grad
+    (x * 3.0).sum().backward()
+    assert np.array_equal(before, [10, 14])
+    assert np.array_equal(x.grad, [13, 17])
+
+
 def graphs_are_released():
     """A second walk through the same nodes is an error, not a wrong number."""
     x = leaf(1.0)
@@ -62,5 +88,6 @@ def constants_get_no_gradient():
     assert x.grad == 4
 
 
-PROPERTIES = [fan_out_adds_up, diamonds_are_walked_once_per_edge, leaf_gradients_share_no_memory, graphs_are_released,
+PROPERTIES = [fan_out_adds_up, diamonds_are_walked_once_per_edge, leaf_gradients_share_no_memory,
+              in_place_changes_stay_where_they_are, a_leaf_does_not_take_the_users_array, graphs_are_released,
               constants_get_no_gradient]

@@ -157,6 +157,17 @@ def rewritten(function, old, new):
         function.__code__ = original
 
 
+@contextmanager
+def replaced(owner, name, value):
+    """owner.name is another one."""
+    original = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
+
+
 def textual(op, checks, *rewrites):
     """Mutants (function, old, new) of one op."""
     return [Mutant(f"{function.__qualname__}: {old} → {new or 'nothing'}", op,

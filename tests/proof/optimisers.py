@@ -8,21 +8,26 @@ from numgan import SGD, Adam, Parameter
 from . import reference as ref
 
 ADAM = {"lr": st.sampled_from([1e-3, 0.1]), "beta1": st.sampled_from([0.0, 0.5, 0.9]),
-        "beta2": st.sampled_from([0.9, 0.999]), "eps": st.sampled_from([1e-8, 1e-3, 0.1])}
+        "beta2": st.sampled_from([0.9, 0.999]), "eps": st.sampled_from([0.0, 1e-8, 1e-3, 0.1])}
 
 
 def drawn_parameters(seed, steps):
-    """Two float64 parameters, one of them a single number, and gradients for them."""
+    """Float64 parameters in every layout, one a single number, one empty; and gradients for them, also in every layout."""
     rng = np.random.default_rng(seed)
-    parameters = [Parameter(rng.standard_normal(shape), name) for name, shape in (("a", (3, 2)), ("b", ()))]
-    return parameters, [[rng.standard_normal(p.shape) for p in parameters] for _ in range(steps)]
+    layouts = {"C": lambda x: x, "Fortran": np.asfortranarray, "reversed": lambda x: x[::-1].copy()[::-1],
+               "strided": lambda x: np.repeat(x, 2, 0)[::2]}
+    parameters = [Parameter(layout(rng.standard_normal((3, 2))), name) for name, layout in layouts.items()]
+    parameters += [Parameter(rng.standard_normal(()), "number"), Parameter(np.zeros((0, 2)), "empty")]
+    anyhow = [*layouts.values()]
+    return parameters, [[anyhow[rng.integers(4)](rng.standard_normal(p.shape)) if p.ndim else rng.standard_normal(())
+                         for p in parameters] for _ in range(steps)]
 
 
 def run(optimizer, gradients):
     """One step per list of gradients."""
     for step in gradients:
         for p, g in zip(optimizer.parameters, step, strict=True):
-            p.grad = g
+            p.grad = np.asarray(g)
         optimizer.step()
 
 

@@ -12,6 +12,7 @@ from numgan import Tensor
 
 from . import reference as ref
 from .cases import drawn
+from .edges import EDGES
 from .report import REPORT
 
 COMPLEX_STEP = 1e-10  # tolerances, relative to the largest element
@@ -39,8 +40,15 @@ def demand(holds, case):
 
 
 def properties_of(case):
-    """All but the dot-product identity, which is one of linear maps."""
-    return [holds for holds in PROPERTIES if case.linear or holds is not dot_product_identity]
+    """All but the dot-product identity, which is one of linear maps, and the edges of an op that has none."""
+    without = [holds for holds, has_it in ((dot_product_identity, case.linear), (conventions_at_the_edges, edges_of(case)))
+               if not has_it]
+    return [holds for holds in PROPERTIES if holds not in without]
+
+
+def edges_of(case):
+    """What edges.py says of this op."""
+    return [edge for edge in EDGES if edge.op == case.name]
 
 
 def forward_and_backward(case, example, upstream=None, wanted=None, dtype=np.float64):
@@ -48,12 +56,18 @@ def forward_and_backward(case, example, upstream=None, wanted=None, dtype=np.flo
     wanted = [True] * len(example.inputs) if wanted is None else wanted
     leaves = [Tensor(x.astype(dtype, copy=False), requires_grad=flag)
               for x, flag in zip(example.inputs, wanted, strict=True)]
-    y = case.op(*leaves, **example.options)
+    y = case.op(*leaves, **options_in(dtype, example))
     if upstream is None:
         upstream = np.random.default_rng(example.seed + 1).standard_normal(y.shape)
     if y.requires_grad:
         y.backward(upstream.astype(dtype))
     return y.data, [leaf.grad for leaf in leaves], upstream
+
+
+def options_in(dtype, example):
+    """The options, arrays of floats (targets) in this dtype."""
+    return {name: value.astype(dtype) if getattr(value, "dtype", None) == np.float64 else value
+            for name, value in example.options.items()}
 
 
 def assert_close(got, expected, tolerance, what):
@@ -245,7 +259,7 @@ def dot_product_identity(case, example):
         assert abs(left - right) <= ALGEBRA * max(np.abs(terms).sum(), 1), f"input {i}: {left} against {right}"
 
 
-MOVES = 2  # places per example
+MOVES = 3  # places per example
 SLACK = 32  # times what is unavoidable
 NUDGE = 1e-9
 
@@ -258,7 +272,7 @@ def keeps_its_digits(case, example):
     """
     if not all(x.size for x in example.inputs) or sum(x.size for x in example.inputs) > SMALL:
         raise NotChecked
-    rng = np.random.default_rng(example.seed + 5)
+    rng = np.random.default_rng([example.seed, 5, *(n for x in example.inputs for n in x.shape)])
     for _ in range(MOVES):
         moved = example.with_inputs([case.moved(rng, x).astype(np.float32).astype(np.longdouble) for x in example.inputs])
         y = np.asarray(case.reference(*moved.inputs, **example.options))
@@ -305,8 +319,14 @@ def truth_and_condition(case, example, upstream, directions, rng):
     return truth, [max(np.abs(np.subtract(t[k], truth[k])).max() for t in tried) / NUDGE for k in range(len(truth))]
 
 
+def conventions_at_the_edges(case, example):
+    """What the docstrings promise at kinks and ties, of 0⁰, and of arrays of one element or none; whatever the example."""
+    for edge in edges_of(case):
+        edge.holds()
+
+
 PROPERTIES = [forward_equals_naive_reference, vjp_equals_complex_step, gradcheck_agrees, zero_upstream_gives_exact_zero,
               linear_in_upstream, same_graph_gives_same_bits, gradients_have_shape_and_dtype_of_inputs,
               nothing_is_mutated_or_shared, layout_does_not_matter, frozen_inputs_get_none_and_change_nothing,
-              float32_agrees_with_float64, siblings_keep_their_gradients,
-              keeps_its_digits, dot_product_identity]
+              float32_agrees_with_float64, gradients_belong_to_their_leaves, siblings_keep_their_gradients,
+              keeps_its_digits, conventions_at_the_edges, dot_product_identity]

@@ -247,10 +247,11 @@ def l1(y, t):
 
 
 def softmax_cross_entropy(x, labels):
-    """Mean of -ln softmax(x)[label] = ln(1 + Σ exp(x - x[label])) over the other classes."""
+    """Mean of -ln softmax(x)[label] = largest - x[label] + ln(1 + Σ exp(x - largest)), a sum over all but the largest."""
     loss = 0
     for row, label in zip(x, labels, strict=True):
-        loss = loss + log1p(sum(np.exp(value - row[label]) for i, value in enumerate(row) if i != label))
+        top = np.real(row).argmax()
+        loss = loss + row[top] - row[label] + log1p(sum(np.exp(value - row[top]) for i, value in enumerate(row) if i != top))
     return np.asarray(loss / len(labels))
 
 

@@ -1,0 +1,129 @@
+"""Faults that derivatives at ordinary numbers do not show, in the five kinds in which they were once missed.
+
+Aliasing, lost digits, edges, the laws of what is random, layouts and steps of the optimisers: each is right on standard
+normal numbers in fresh arrays, where every other property looks. Here they are planted, in the way of mutants.py.
+"""
+
+import functools
+
+import numpy as np
+from hypothesis import strategies as st
+
+from numgan import layers, losses, norm, ops, optim, tensor
+
+from . import graphs, laws, optimisers, properties
+from .cases import CASES
+from .mutants import Mutant, check_few, op_checks, replaced, textual
+
+
+def aliasing():
+    """Gradients that share their memory with something."""
+    sibling_checks = [functools.partial(properties.demand, properties.siblings_keep_their_gradients, CASES[op])
+                      for op in ("add", "reshape", "mul")]
+    return textual("backward", [*graphs.PROPERTIES, *sibling_checks],
+                   (tensor._add_gradient, "g = np.asarray(tensor.grad + g)", "tensor.grad += g; return"),
+                   (tensor._add_gradient, "if tensor.grad is not None:",
+                    "if tensor.grad is not None and tensor.parents:\n        tensor.grad += g; return\n"
+                    "    if tensor.grad is not None:"),
+                   (tensor._add_gradient, "g = np.asarray(tensor.grad + g)", "g += tensor.grad"),
+                   (tensor._add_gradient, "elif tensor.parents == () and", "elif False and"),
+                   (tensor.Tensor.backward, "np.array(grad)", "np.asarray(grad)"))
+
+
+def lost_digits():
+    """Formulas that are right, and lose their digits where numbers are large, small, or far from 0 beside their spread."""
+    smooth = "np.maximum(X, 0) - t * X + np.log1p(np.exp(-np.abs(X)))"
+    return [
+        *textual("sigmoid", op_checks("sigmoid"),
+                 (ops.logistic, "np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))", "1 / (1 + np.exp(-x))"),
+                 (ops.logistic, "np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))", "1 - 1 / (1 + np.exp(x))")),
+        *textual("softplus", op_checks("softplus"),
+                 (ops.softplus, "np.logaddexp(X, 0, dtype=X.dtype)", "np.log(1 + np.exp(X))"),
+                 (ops.softplus, "np.logaddexp(X, 0, dtype=X.dtype)", "np.maximum(X, 0) + np.log(1 + np.exp(-np.abs(X)))")),
+        *textual("elu", op_checks("elu"), (ops.elu, "np.expm1(np.minimum(x.data, 0))", "np.exp(np.minimum(x.data, 0)) - 1")),
+        *textual("tanh", op_checks("tanh"), (ops.tanh, "np.tanh(x.data)", "1 - 2 / (np.exp(2 * np.minimum(x.data, 40)) + 1)")),
+        *textual("abs", op_checks("abs"), (ops.abs, "np.abs(X)", "np.sqrt(X * X + X.dtype.type(1e-12))")),
+        *textual("sqrt", op_checks("sqrt"), (ops.sqrt, "g / (2 * y)", "g / (2 * y + y.dtype.type(1e-8))")),
+        *textual("batch_norm", op_checks("batch_norm"),
+                 (norm.batch_norm, "variance = column_dot(xhat, xhat) / M", "variance = column_dot(X, X) / M - mean * mean")),
+        *textual("bce_with_logits", op_checks("bce_with_logits"),
+                 (losses.bce_with_logits, "np.log1p(np.exp(-np.abs(X)))", "np.log(1 + np.exp(-np.abs(X)))"),
+                 (losses.bce_with_logits, smooth, "np.log1p(np.exp(X)) - t * X")),
+        *textual("bce", op_checks("bce"), (losses.bce, "np.maximum(P, smallest)", "np.maximum(P, P.dtype.type(1e-7))")),
+        *textual("l2", op_checks("l2"), (losses.l2, "(error * error).mean()", "(y.data * y.data).mean() - "
+                                         "((y.data + y.data - error) * (y.data - error)).mean()")),
+        *textual("softmax_cross_entropy", op_checks("softmax_cross_entropy"),
+                 (losses.softmax_cross_entropy, "X - X.max(1, keepdims=True)", "X"),
+                 (losses.softmax_cross_entropy, "X.max(1, keepdims=True)", "X.mean(1, keepdims=True)")),
+    ]
+
+
+def edges():
+    """Axes from the end, 0⁰, ties, saturation, one element, none."""
+    return [
+        *textual("power", op_checks("power"), (ops.power, " if p else np.zeros_like(X)", ""),
+                 (ops.power, "g * p * X ** (p - 1)", "g * p * X**p / X"),
+                 (ops.power, "X**p, (x", "np.exp(p * np.log(X)), (x")),
+        *textual("transpose", op_checks("transpose"), (ops.transpose, "[a % g.ndim for a in axes]", "axes")),
+        *textual("sum", op_checks("sum"), (ops.repeat, "if axis is None else axis", "if axis is None else np.abs(axis)")),
+        *textual("max", op_checks("max"), (ops.max, "largest / largest.sum(axis, keepdims=True, dtype=X.dtype)", "largest")),
+        *textual("relu", op_checks("relu"), (ops.relu, "x.data > 0", "x.data >= 0")),
+        *textual("leaky_relu", op_checks("leaky_relu"), (ops.leaky_relu, "x.data > 0", "x.data >= 0")),
+        *textual("abs", op_checks("abs"), (ops.abs, "np.sign(X)", "np.copysign(1, X)")),
+        *textual("l1", op_checks("l1"), (losses.l1, "np.sign(error)", "np.copysign(1, error)")),
+        *textual("bce", op_checks("bce"), (losses.bce, " * (no > smallest)", ""), (losses.bce, " * (yes > smallest)", ""),
+                 (losses.bce, "np.maximum(P, smallest)", "P"), (losses.bce, "np.maximum(1 - P, smallest)", "1 - P")),
+        *textual("batch_norm", op_checks("batch_norm"),
+                 (norm.batch_norm, "/ np.sqrt(variance + X.dtype.type(eps))", "/ (np.sqrt(variance) + X.dtype.type(eps))")),
+    ]
+
+
+def other_laws():
+    """Random layers and first weights that look right, and are not what they say."""
+    own_generator = "self.rng = rng"
+    return textual(
+        "laws", laws.PROPERTIES,
+        (layers.GaussianNoise.forward, "np.float32(self.std)", "np.float32(self.std**2)"),
+        (layers.GaussianNoise.forward, "np.float32(self.std)", "np.float32(self.std * 1.05)"),
+        (layers.GaussianNoise.forward, "self.rng.standard_normal(x.shape, np.float32)",
+         "(self.rng.random(x.shape, np.float32) - 0.5) * np.float32(12**0.5)"),
+        (layers.GaussianNoise.forward, "self.rng.standard_normal(x.shape, np.float32)",
+         "self.rng.standard_normal(x.shape[1:], np.float32)"),
+        (layers.GaussianNoise.build, own_generator, "self.rng = np.random.default_rng(0)"),
+        (layers.Dropout.__init__, "round(rate * 2**16)", "round((1 - rate) * 2**16)"),
+        (layers.Dropout.__init__, "round(rate * 2**16)", "round(rate * 0.95 * 2**16)"),
+        (layers.Dropout.forward, "np.uint16).reshape(x.shape) >=", "np.uint16).reshape(x.shape) <="),
+        (layers.Dropout.forward, "1 / (1 - self.threshold / 2**16)", "1 + self.threshold / 2**16"),
+        (layers.Dropout.forward, "self.rng.bytes(2 * x.size)", "np.random.default_rng(0).bytes(2 * x.size)"),
+        (layers.Dropout.forward, "self.rng.bytes(2 * x.size), np.uint16).reshape(x.shape)",
+         "self.rng.bytes(2 * x[0].size), np.uint16).reshape(x.shape[1:])"),
+        (layers.Dropout.build, own_generator, "self.rng = np.random.default_rng(0)"),
+        (layers.normal, "rng.normal(0, std, shape)", "rng.normal(0, std**2, shape)"),
+        (layers.normal, "rng.normal(0, std, shape)", "rng.normal(0, std**0.5, shape)"),
+        (layers.glorot_uniform, "math.sqrt(6 /", "math.sqrt(3 /"),
+        (layers.glorot_uniform, "taps * (shape[-2] + shape[-1])", "shape[-2] + shape[-1]"),
+        (layers.glorot_uniform, "shape[-2] + shape[-1]", "2 * shape[-2]"),
+        (layers.unit_length, "rng.standard_normal(shape)", "rng.uniform(-1, 1, shape)"),
+        (layers.unit_length, "rng.standard_normal(shape)", "rng.standard_exponential(shape)"),
+        (layers.unit_length, "reshape(-1, shape[-1])", "reshape(-1)"))
+
+
+def optimisers_steps():
+    """Layouts in which the update of a moment gets lost, and steps that are not counted as they should be."""
+    adam = [functools.partial(check_few, optimisers.adam_equals_scalar_loop, st.integers(0, 999),
+                              st.fixed_dictionaries(optimisers.ADAM))]
+    sgd = [functools.partial(check_few, optimisers.sgd_equals_scalar_loop, st.integers(0, 999), st.just(0.1),
+                             st.just(0.9))]
+
+    def like_their_parameters(optimizer):
+        return [np.zeros_like(p.data) for p in optimizer.parameters]
+
+    return [Mutant(f"{op}: moments in the parameter's layout", op, functools.partial(replaced, optim.Optimizer, "_zeros",
+                                                                                     like_their_parameters),
+                   functools.partial(replaced, optim.Optimizer, "_zeros", optim.Optimizer._zeros), checks)
+            for op, checks in (("Adam", adam), ("SGD", sgd))]
+
+
+def mutants():
+    """All of them."""
+    return [*aliasing(), *lost_digits(), *edges(), *other_laws(), *optimisers_steps()]

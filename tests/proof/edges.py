@@ -1,0 +1,90 @@
+"""Conventions at the edges, where derivatives do not exist, formulas divide by 0, or arrays have one element or none.
+
+No reference can tell them: each is written down here as numbers. test_identities.py and the ops' docstrings say why.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from numgan import Tensor, losses, norm, ops
+
+
+@dataclass
+class Edge:
+    """op(*inputs) is `value`, and with the upstream gradient 1, 2, 3, ... the inputs' gradients are `gradients`."""
+
+    op: str
+    where: str
+    call: callable
+    inputs: list
+    value: object
+    gradients: list
+
+    def holds(self):
+        """In float64 and float32."""
+        for dtype in np.float64, np.float32:
+            leaves = [Tensor(np.array(x, dtype), requires_grad=True) for x in self.inputs]
+            y = self.call(*leaves)
+            y.backward(np.arange(1, y.size + 1, dtype=dtype).reshape(y.shape))
+            for got, expected in zip([y.data, *(leaf.grad for leaf in leaves)], [self.value, *self.gradients], strict=True):
+                expected = np.asarray(expected(dtype) if callable(expected) else expected, dtype)
+                assert (got.shape, got.dtype) == (expected.shape, dtype), f"{self.where}: {got.dtype} {got.shape}"
+                assert np.allclose(got, expected, rtol=4 * np.finfo(dtype).eps, atol=0), f"{self.where}: {got}, not {expected}"
+
+
+def largest_loss(dtype):
+    """-ln of the smallest normal number, what bce makes of -ln 0."""
+    return -np.log(np.finfo(dtype).tiny, dtype=dtype)
+
+
+BOX = np.arange(12.0).reshape(2, 3, 2)
+NONE = np.zeros((0, 3))
+SMOOTH = {"sub", "mul", "div", "neg", "exp", "log", "sqrt", "tanh", "sigmoid", "softplus", "reshape", "getitem", "pad",
+          "broadcast_to", "conv2d", "conv2d_transpose", "upsample"}  # ops for which no number and no axis is special
+EDGES = [
+    Edge("power", "0 to the power 0", lambda x: ops.power(x, 0), [[0.0, -2.0]], [1, 1], [[0, 0]]),
+    Edge("power", "0 to the power 1", lambda x: ops.power(x, 1), [[0.0, -2.0]], [0, -2], [[1, 2]]),
+    Edge("power", "0 to the power 2", lambda x: ops.power(x, 2), [[0.0, -2.0]], [0, 4], [[0, -8]]),
+    Edge("power", "negative numbers cubed", lambda x: ops.power(x, 3), [[-2.0]], [-8], [[12]]),
+    Edge("power", "negative numbers inverted", lambda x: ops.power(x, -1), [[-2.0]], [-0.5], [[-0.25]]),
+    Edge("sum", "last axis", lambda x: ops.sum(x, -1), [BOX], BOX.sum(2),
+         [[[[1, 1], [2, 2], [3, 3]], [[4, 4], [5, 5], [6, 6]]]]),
+    Edge("sum", "axes from both ends", lambda x: ops.sum(x, (0, -1)), [BOX], [14, 22, 30], [[[[1, 1], [2, 2], [3, 3]]] * 2]),
+    Edge("sum", "nothing", lambda x: ops.sum(x), [NONE], 0, [NONE]),
+    Edge("sum", "a number", lambda x: ops.sum(x), [5.0], 5, [1]),
+    Edge("mean", "middle axis from the end", lambda x: ops.mean(x, -2), [BOX], [[2, 3], [8, 9]],
+         [[[[1 / 3, 2 / 3]] * 3, [[1, 4 / 3]] * 3]]),
+    Edge("mean", "one element", lambda x: ops.mean(x), [[[5.0]]], 5, [[[1]]]),
+    Edge("max", "last axis, ties", lambda x: ops.max(x, -1), [[[1.0, 1.0], [0.0, -0.0], [2.0, 3.0]]], [1, 0, 3],
+         [[[0.5, 0.5], [1, 1], [0, 3]]]),
+    Edge("max", "all equal", lambda x: ops.max(x), [np.full((2, 2), 7.0)], 7, [np.full((2, 2), 0.25)]),
+    Edge("max", "one element", lambda x: ops.max(x, -1, True), [[[7.0]]], [[7]], [[[1]]]),
+    Edge("concatenate", "last axis", lambda a, b: ops.concatenate([a, b], -1), [[[1.0], [2.0]], [[3.0, 4.0], [5.0, 6.0]]],
+         [[1, 3, 4], [2, 5, 6]], [[[1], [4]], [[2, 3], [5, 6]]]),
+    Edge("concatenate", "nothing after something", lambda a, b: ops.concatenate([a, b]), [[[1.0, 2.0, 3.0]], NONE],
+         [[1, 2, 3]], [[[1, 2, 3]], NONE]),
+    Edge("transpose", "axes from the end", lambda x: ops.transpose(x, -1, 0, 1), [BOX], BOX.transpose(2, 0, 1),
+         [[[[1, 7], [2, 8], [3, 9]], [[4, 10], [5, 11], [6, 12]]]]),
+    Edge("matmul", "a sum of nothing", lambda a, b: ops.matmul(a, b), [np.zeros((2, 0)), NONE], np.zeros((2, 3)),
+         [np.zeros((2, 0)), NONE]),
+    Edge("add", "one row with none", lambda a, b: ops.add(a, b), [[[1.0, 2.0, 3.0]], NONE], NONE, [[[0, 0, 0]], NONE]),
+    Edge("relu", "the kink", lambda x: ops.relu(x), [[0.0, -0.0]], [0, 0], [[0, 0]]),
+    Edge("leaky_relu", "the kink", lambda x: ops.leaky_relu(x, 0.5), [[0.0, -0.0]], [0, 0], [[0.5, 1]]),
+    Edge("abs", "the kink", lambda x: ops.abs(x), [[0.0, -0.0]], [0, 0], [[0, 0]]),
+    Edge("elu", "where its pieces meet", lambda x: ops.elu(x), [[0.0, -0.0]], [0, 0], [[1, 2]]),
+    Edge("l1", "exact, and one element", lambda x: losses.l1(x, 3.0), [[[3.0]]], 0, [[[0]]]),
+    Edge("l1", "a number", lambda x: losses.l1(x, 1.0), [-1.0], 2, [-1]),
+    Edge("l2", "one element", lambda x: losses.l2(x, 1.0), [[[3.0]]], 4, [[[4]]]),
+    Edge("bce_with_logits", "one element", lambda x: losses.bce_with_logits(x, 1.0), [[[0.0]]], np.log(2), [[[-0.5]]]),
+    Edge("bce_with_logits", "sure and right", lambda x: losses.bce_with_logits(x, 1.0), [[1e4, 1e30]], 0, [[0, 0]]),
+    Edge("bce_with_logits", "sure and wrong", lambda x: losses.bce_with_logits(x, 0.0), [[[1e4]]], 1e4, [[[1]]]),
+    Edge("bce", "sure and right", lambda p: losses.bce(p, np.array([0, 1], p.dtype)), [[0.0, 1.0]], 0, [[0.5, -0.5]]),
+    Edge("bce", "p = 0 for 1", lambda p: losses.bce(p, 1.0), [[[0.0]]], largest_loss, [[[0]]]),
+    Edge("bce", "p = 1 for 0", lambda p: losses.bce(p, 0.0), [[[1.0]]], largest_loss, [[[0]]]),
+    Edge("softmax_cross_entropy", "one class", lambda x: losses.softmax_cross_entropy(x, [0]), [[[5.0]]], 0, [[[0]]]),
+    Edge("softmax_cross_entropy", "ties, one row", lambda x: losses.softmax_cross_entropy(x, [1]), [[[9.0, 9.0]]], np.log(2),
+         [[[0.5, -0.5]]]),
+    Edge("batch_norm", "one row is its own mean", lambda x, gamma, beta: norm.batch_norm(x, gamma, beta)[0],
+         [[[5.0, -1.0]], [2.0, 3.0], [7.0, 8.0]], [[7, 8]], [[[0, 0]], [0, 0], [1, 2]]),
+]
