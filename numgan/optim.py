@@ -71,11 +71,11 @@ class Optimizer:
             p.moved()
 
     def state(self):
-        """Name -> array (no copy): the step number and every parameter's moments. InputError if two share a name."""
-        if len({p.name for p in self.parameters}) < len(self.parameters):
-            raise InputError(f"{type(self).__name__}.state: expected distinct names, got {[p.name for p in self.parameters]}")
-        return {"t": self.t} | {f"{p.name}.moment{i}": moment for i, moments in enumerate(self.moments, 1)
-                                for p, moment in zip(self.parameters, moments, strict=True)}
+        """Name -> array (no copy): the step number, and each parameter's moments. A second parameter "w" is named "w#2"."""
+        names = [p.name for p in self.parameters]
+        names = [f"{name}#{seen}" if (seen := names[:i].count(name) + 1) > 1 else name for i, name in enumerate(names)]
+        return {"t": self.t} | {f"{name}.moment{i}": moment for i, moments in enumerate(self.moments, 1)
+                                for name, moment in zip(names, moments, strict=True)}
 
     def _zeros(self):
         return [np.zeros(p.shape, p.dtype) for p in self.parameters]

@@ -37,7 +37,8 @@ def save_curves(path, history, panels, equilibrium):
     """
     from matplotlib.figure import Figure
     figure = Figure(figsize=(9, 1 + 2.4 * len(panels)), layout="constrained")
-    for axes, (title, names) in zip(figure.subplots(len(panels), sharex=True), panels.items(), strict=True):
+    rows = figure.subplots(len(panels), squeeze=False, sharex=True)[:, 0]
+    for axes, (title, names) in zip(rows, panels.items(), strict=True):
         for i, name in enumerate(names):
             steps, values = history["step"], history[name]
             axes.plot(steps, values, color=f"C{i}", alpha=0.25, linewidth=0.8)

@@ -50,6 +50,8 @@ class GAN(Game):
     def __post_init__(self):
         if not (isinstance(self.d_steps, int) and self.d_steps >= 1):
             raise InputError(f"{type(self).__name__}: expected an integer d_steps >= 1, got {self.d_steps!r}")
+        if self.lr_steps is not None and not self.lr_steps > 0:
+            raise InputError(f"{type(self).__name__}: expected lr_steps > 0 or None, got {self.lr_steps!r}")
         super().__post_init__()
         self.image_shape, self.last_step = self.generator.output_shapes[-1], self.lr_steps
         self.g_optimizer = Adam(self.generator.parameters(), self.schedule(1), beta1=self.beta1)

@@ -21,11 +21,11 @@ def aliasing():
     sibling_checks = [functools.partial(properties.demand, properties.siblings_keep_their_gradients, CASES[op])
                       for op in ("add", "reshape", "mul")]
     return textual("backward", [*graphs.PROPERTIES, *sibling_checks],
-                   (tensor._add_gradient, "g = np.asarray(tensor.grad + g)", "tensor.grad += g; return"),
-                   (tensor._add_gradient, "if tensor.grad is not None:",
-                    "if tensor.grad is not None and tensor.parents:\n        tensor.grad += g; return\n"
-                    "    if tensor.grad is not None:"),
-                   (tensor._add_gradient, "g = np.asarray(tensor.grad + g)", "g += tensor.grad"),
+                   (tensor._add_gradient, "g = np.asarray(gradients[tensor] + g)", "gradients[tensor] += g; return"),
+                   (tensor._add_gradient, "if tensor in gradients:",
+                    "if tensor in gradients and tensor.parents:\n        gradients[tensor] += g; return\n"
+                    "    if tensor in gradients:"),
+                   (tensor._add_gradient, "g = np.asarray(gradients[tensor] + g)", "g += gradients[tensor]"),
                    (tensor._add_gradient, "elif tensor.parents == () and", "elif False and"),
                    (tensor.Tensor.backward, "np.array(grad)", "np.asarray(grad)"))
 

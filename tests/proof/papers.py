@@ -137,6 +137,6 @@ GAMES = {
     "BEGAN": [(SMALL, reconstruction())],
     "MixtureGAN": [(dict(width=16, scale=4.0), cross_entropy())],
     "MixtureLSGAN": [(dict(width=16, pack=3), least_squares())],
-    "VanillaGAN": [(dict(variant="dense"), cross_entropy(0.5, 0.9)), (dict(variant="shallow"), cross_entropy()),
-                   (dict(variant="minimal", objective="saturating"), cross_entropy(saturating=True))],
+    "VanillaGAN": [(dict(variant="minimal", objective="saturating"), cross_entropy(saturating=True)),
+                   (dict(variant="shallow"), cross_entropy()), (dict(variant="dense"), cross_entropy(0.5, 0.9))],
 }

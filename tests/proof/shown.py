@@ -28,7 +28,7 @@ def a_smoothed_curve_is_the_mean_up_to_each_step():
     rng = np.random.default_rng(0)
     for n, window in ((1, 1), (60, 1), (100, 2), (175, 3)):
         history = {"step": np.arange(1, n + 1) * 1.0, "d_loss": rng.standard_normal(n)}
-        axes, _ = curves_of(history, {"loss": ("d_loss",), "again": ("d_loss",)}, {"d_loss": 0.5})
+        (axes,) = curves_of(history, {"loss": ("d_loss",)}, {"d_loss": 0.5})
         raw, smooth, reference = axes.get_lines()
         np.testing.assert_array_equal(raw.get_xydata().T, [history["step"], history["d_loss"]])
         assert len(smooth.get_xdata()) == n - window + 1
