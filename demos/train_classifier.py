@@ -1,6 +1,6 @@
 """Train the classifier of numgan.metrics: python demos/train_classifier.py --data mnist --out classifier.npz
 
-Interrupted, the same command goes on after the last whole epoch, which classifier.partial.npz holds.
+Interrupted, it is resumed by the same command after the last whole epoch, which classifier.partial.npz holds.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from numgan import Adam, InputError, checkpoint, data, softmax_cross_entropy
 from numgan.memory import keep_freed_memory
 from numgan.metrics import Classifier, network
 from numgan.network import load_arrays
+from numgan.run import same_run
 
 BATCH, LR, SHIFT = 100, 3e-3, 2  # images; Adam's rate at first, 0 in the end; pixels, at most, in each direction
 
@@ -52,15 +53,14 @@ def epochs_done(partial, about, state, rng):
     if not partial.exists():
         return 0
     saved, arrays = checkpoint.load(partial)
-    if {name: saved.get(name) for name in about} != about:
-        raise InputError(f"{partial}: expected a training with {about}, got another: finish that, or choose another --out")
+    same_run(partial, about, saved)
     load_arrays(state, arrays, partial)
     rng.bit_generator.state = saved["rng"]
     return saved["done"]
 
 
 def train(net, images, labels, rng, partial, about):
-    """Adam on randomly shifted digits; the rate falls linearly. Every epoch is saved to `partial`, from which this goes on."""
+    """Adam on randomly shifted digits; the rate falls linearly. Every epoch is saved to `partial`, from which it is resumed."""
     optimizer, epochs = Adam(net.parameters(), LR), about["epochs"]
     state = net.state() | {f"optimizer.{name}": array for name, array in optimizer.state().items()}
     done = epochs_done(partial, about, state, rng)
@@ -112,4 +112,4 @@ if __name__ == "__main__":
     except (InputError, FloatingPointError, MemoryError, OSError) as error:
         sys.exit(f"{os.path.basename(sys.argv[0])}: error: {error}")
     except KeyboardInterrupt:
-        sys.exit("interrupted: the same command goes on after its last whole epoch")
+        sys.exit("interrupted: the same command resumes it after its last whole epoch")

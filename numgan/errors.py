@@ -1,4 +1,4 @@
-"""The one error that numgan raises for bad input."""
+"""The one error that numgan raises for bad input. This is the last module: now read the tests, from tests/proof/README.md."""
 
 
 class InputError(ValueError):

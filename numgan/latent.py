@@ -1,4 +1,7 @@
-"""The space of codes z: the way from one to another, and the way back from an image to the code that draws it."""
+"""The space of codes z: the way from one to another, and from an image back to the code that draws it.
+
+Read plotting.py next.
+"""
 
 import numpy as np
 

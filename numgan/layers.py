@@ -1,4 +1,7 @@
-"""The layers, as in Keras: ops with parameters. Now train something, as demos/tiny_gan.py does; then read conv.py."""
+"""The layers, as in Keras: ops with parameters. Now train something, as README's example does.
+
+Read conv.py next.
+"""
 
 import math
 

@@ -1,6 +1,6 @@
 """Batch normalisation: every channel of a batch to one mean and one deviation; its gradient is worth deriving by hand.
 
-Read resize.py next if you like (second reading), or games/.
+Read resize.py next, or leave it for a second reading and go on to games/game.py.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Every kind of upsampling as a convolution of the small image: second reading, for speed.
 
 Legend as in conv.py: x (N, H, W, C) images, w (kh, kw, C, F) kernels. Everything here is linear and, but for `upsample`,
-composed of known ops: there is nothing new to differentiate. Read games/ next.
+composed of known ops: there is nothing new to differentiate. Read games/game.py next.
 """
 
 import numpy as np

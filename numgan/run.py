@@ -114,7 +114,7 @@ def same_run(path, wanted, found, may_differ=()):
     for name, value in wanted.items():
         if name not in may_differ and found.get(name) != value:
             raise InputError(f"{path}: expected a run with {name} {value}, got one with {found.get(name, 'none')!s:.40}; "
-                             "choose another folder for this one")
+                             "choose another --out for this one")
 
 
 def recorded(path, options, defaults, may_differ):

@@ -5,7 +5,7 @@
     train(run, steps=2000)
 
 A run's folder holds checkpoint.npz, log.csv (a row per step), samples/step_*.png (from the same codes each time), curves.png
-and progress.gif. A file is only ever replaced by a complete new one. Read checkpoint.py next.
+and progress.gif. A file is only ever replaced by a complete new one. Read data.py next.
 """
 
 import csv

@@ -157,7 +157,7 @@ def test_an_interrupted_training_goes_on_after_its_last_whole_epoch(script, monk
         patch.setattr("numgan.Adam.minimize", interrupted)
         assert script(TRAIN, "--epochs", 3, "--out", out)[0] == 1
     assert set(contents(out.parent)) == {"a.partial.npz"}
-    fails(TRAIN, "--epochs", 4, "--out", out, mentions=[out.with_suffix(".partial.npz"), "'epochs': 4"])
+    fails(TRAIN, "--epochs", 4, "--out", out, mentions=[out.with_suffix(".partial.npz"), "epochs 4"])
     status, _, error = script(TRAIN, "--epochs", 3, "--out", out)
     assert (status, error.count("epoch ")) == (0, 1)
     assert contents(out.parent) == contents(tmp_path / "straight")

@@ -7,7 +7,7 @@ import numgan as ng
 from numgan import InputError, games
 from numgan.games.acgan import asked
 
-from .proof.games import INSTANCES, images_for, play, small_game, snapshot
+from .proof.games import INSTANCES, images_for, labels_for, play, small_game, snapshot
 from .proof.papers import GAMES, SMALL
 
 VARIANTS = [(name, settings) for name, variants in GAMES.items() for settings, _ in variants]
@@ -166,6 +166,37 @@ def test_images_that_are_not_finite_are_refused(bad):
     with pytest.raises(InputError, match="finite"):
         game.step(images)
     assert all(np.array_equal(before[name], array) for name, array in game.discriminator.state().items())
+
+
+def bad_batches(game, name):
+    """Batches that no game, or not this one, can be played with."""
+    x, labels = images_for(game), labels_for(game)
+    for wrong in (x[0], x[:0], x[..., :-1] if name.startswith("Mixture") else x[..., 0], (x * 0).astype(np.uint8), x.tolist(),
+                  np.where(x == x.max(), np.nan, x), x + np.inf):
+        yield wrong, labels
+    if not name.startswith("Mixture"):
+        yield x * 2, labels
+        yield np.rint((x + 1) * 127.5).astype(np.uint8), labels
+    if game.d_steps > 1 or game.settings.get("pack", 1) > 1:
+        yield x[:5], labels[:5]
+    if name in ("ACGAN", "SGAN"):
+        for wrong in (None, labels[:-1], labels * 1.0, labels + 10, np.full(len(x), -1)):
+            yield x, wrong
+    if name == "SGAN":
+        yield x, np.abs(labels)
+
+
+@pytest.mark.parametrize(("name", "settings"), VARIANTS, ids=label)
+def test_a_bad_batch_is_refused_before_a_player_moves_or_a_number_is_drawn(name, settings):
+    game = small_game(name, settings, dropout=True)
+    before = {key: array.copy() for key, array in game.state().items()}
+    drawn = str(game.rng.bit_generator.state)
+    for images, labels in bad_batches(game, name):
+        with pytest.raises(InputError) as caught:
+            game.step(images, labels)
+        assert "\n" not in str(caught.value)
+        assert str(game.rng.bit_generator.state) == drawn
+        assert all(np.array_equal(before[key], array) for key, array in game.state().items())
 
 
 def test_sgan_s_every_step_of_d_has_labelled_and_unlabelled_images():

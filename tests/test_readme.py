@@ -1,6 +1,8 @@
 """What the READMEs show runs, and what they name exists."""
 
+import ast
 import inspect
+import itertools
 import re
 import runpy
 from pathlib import Path
@@ -82,6 +84,17 @@ def test_every_option_it_names_exists(readme):
 def test_every_module_has_its_line():
     package, section = ROOT / "numgan", TEXT.partition("## Read the code")[2].partition("\n## ")[0]
     assert cells(section, 2) >= {path.relative_to(package).as_posix() for path in package.rglob("*.py")}
+
+
+def test_each_module_names_the_next_one_in_the_order_of_the_table():
+    section = TEXT.partition("## Read the code")[2].partition("\n## ")[0]
+    table = [name for name in re.findall(r"^\|[^|]*\| `([\w/]+\.py)` \|", section, re.MULTILINE) if "__init__" not in name]
+    assert table[0] == "tensor.py"
+    assert table[-1] == "errors.py"
+    for name, following in itertools.pairwise(table):
+        docstring = ast.get_docstring(ast.parse((ROOT / "numgan" / name).read_text(encoding="utf-8")))
+        following = following.removeprefix("games/") if name.startswith("games/") else following
+        assert f"ead {following} next" in " ".join(docstring.split()), name
 
 
 def test_every_question_has_its_answer_where_it_says():

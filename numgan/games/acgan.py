@@ -1,4 +1,7 @@
-"""ACGAN: a generator that draws what it is asked for, and a discriminator that also says what it sees (Odena et al. 2017)."""
+"""ACGAN: a generator that draws what it is asked for, and a discriminator that also names what it sees.
+
+Odena, Olah & Shlens 2017. Read sgan.py next.
+"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,7 @@
-"""BEGAN: the discriminator is an autoencoder, and a controller keeps the two players in balance (Berthelot et al. 2017)."""
+"""BEGAN: the discriminator is an autoencoder, and a controller keeps the two players in balance.
+
+Berthelot, Schumm & Metz 2017. Read mixture.py next.
+"""
 
 from dataclasses import dataclass
 

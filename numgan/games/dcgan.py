@@ -1,4 +1,7 @@
-"""DCGAN: convolutional networks that train stably (Radford, Metz & Chintala 2015)."""
+"""DCGAN: convolutional networks that train stably (Radford, Metz & Chintala 2015).
+
+Read vanilla.py next, or the other games in any order.
+"""
 
 import math
 from dataclasses import dataclass

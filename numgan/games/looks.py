@@ -1,6 +1,7 @@
 """What a run shows of its game: curves, the figures of the progress line, sample sheets.
 
 Looks know the names of a game's figures and how to draw with its networks. They do not know losses or optimisers.
+Read dcgan.py next.
 """
 
 from dataclasses import dataclass, field

@@ -1,6 +1,6 @@
 """What one step of a player is taken with: images in the range of the networks, their classes, and codes.
 
-Read dcgan.py next, and then the other games in any order.
+Read looks.py next.
 """
 
 from dataclasses import dataclass

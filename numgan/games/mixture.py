@@ -3,6 +3,8 @@
 A GAN that collapses makes some kinds of images well and others never, and its pictures do not show what is missing. In a
 mixture every kind is a mode with a known centre: `metrics.modes_covered` counts those that are reached, and reports the share
 of points that lie near one. Protocol: Srivastava et al. 2017 (VEEGAN) and Lin et al. 2018 (PacGAN), 2,500 points.
+
+Read batches.py next.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""Semi-supervised GAN: a classifier that learns from a few labels, many unlabelled images, and from fakes (Odena 2016)."""
+"""Semi-supervised GAN: a classifier that learns from a few labels, many unlabelled images, and from fakes (Odena 2016).
+
+Read began.py next.
+"""
 
 from dataclasses import dataclass
 

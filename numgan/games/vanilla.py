@@ -1,4 +1,4 @@
-"""The original GAN with fully connected networks (Goodfellow et al. 2014), in three published variants."""
+"""The original GAN with fully connected networks (Goodfellow et al. 2014), in three published variants. Read lsgan.py next."""
 
 from dataclasses import dataclass
 
