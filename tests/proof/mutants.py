@@ -64,6 +64,12 @@ class Mutant:
                     return property_of(check), exception
         return None
 
+    def run_control(self):
+        """All checks on a few examples each, going through the motions of the fault: they must pass."""
+        with self.control():
+            for check in self.checks:
+                check(enough=5) if getattr(check, "func", None) is properties.demand else check()
+
 
 def property_of(check):
     """The name of the property that a check looks at: the innermost function that has been bound to a case."""
