@@ -18,9 +18,9 @@ from .mutants import Mutant, check_few, op_checks, replaced, textual
 
 def aliasing():
     """Gradients that share their memory with something."""
-    sibling_checks = [functools.partial(properties.demand, properties.siblings_keep_their_gradients, CASES[op])
-                      for op in ("add", "reshape", "mul")]
-    return textual("backward", [*graphs.PROPERTIES, *sibling_checks],
+    checks = [functools.partial(properties.demand, holds, CASES[op]) for op in ("add", "reshape", "mul", "sum")
+              for holds in (properties.siblings_keep_their_gradients, properties.gradients_belong_to_their_leaves)]
+    return textual("backward", [*graphs.PROPERTIES, *checks],
                    (tensor._add_gradient, "g = np.asarray(tensor.grad + g)", "tensor.grad += g; return"),
                    (tensor._add_gradient, "if tensor.grad is not None:",
                     "if tensor.grad is not None and tensor.parents:\n        tensor.grad += g; return\n"
