@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from numgan import InputError, data, metrics
-from numgan.training import load_game
+from numgan.games.acgan import ACGAN, asked
+from numgan.run import load_game
 
 VALIDATION = 1000  # training digits with which Parzen's sigma is chosen
 SIGMAS = np.logspace(-1, 0, 41)
@@ -65,14 +66,14 @@ def figures(reference, labels, generated, real):
 
 def figures_of_classes(game, rng, reference, labels, real, real_labels):
     """The same for a game whose D reads digits, and whose codes ask for them if it is conditional."""
-    if hasattr(game, "asked"):
+    if isinstance(game, ACGAN):
         n = min(len(reference), 50_000)
         codes, classifier = game.latent(n, rng), metrics.load_classifier()
-        asked, generated = game.asked(codes), game.generate(codes)
-        read = classifier.probabilities(generated[:len(real)]).argmax(1) == asked[:len(real)]
+        wanted, generated = asked(codes), game.generate(codes)
+        read = classifier.probabilities(generated[:len(real)]).argmax(1) == wanted[:len(real)]
         right = classifier.probabilities(real).argmax(1) == real_labels
         yield "read as asked, as labelled, %", f"{100 * read.mean():.2f}", f"{100 * right.mean():.2f}"
-        errors = [metrics.one_nn_error(x, y, real, real_labels) for x, y in ((generated, asked), (reference[:n], labels[:n]))]
+        errors = [metrics.one_nn_error(x, y, real, real_labels) for x, y in ((generated, wanted), (reference[:n], labels[:n]))]
         yield f"1-NN error by {n:,} of them, %", *(f"{100 * error:.2f}" for error in errors)
     yield "D reads rightly, %", "", f"{100 * (game.classify(real) == real_labels).mean():.2f}"
 

@@ -17,9 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from numgan import InputError, data, metrics, plotting
+from numgan.batches import ImageBatches
 from numgan.games import DCGAN, GAN
 from numgan.latent import descend, lerp, reconstruct, slerp
-from numgan.training import Batches, Run, load_game, train
+from numgan.run import Run, continued, load_game
+from numgan.training import train
 
 COLUMNS = 16  # of a sheet
 CODES = 4000  # to choose those for arithmetic from
@@ -29,7 +31,7 @@ EQUATIONS = (7, 1), (3, 5), (0, 6), (4, 9), (8, 2)  # the digits a, b of bold a 
 def arguments():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help="--help after it tells its options")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help="COMMAND --help lists its options")
     for name in ("interpolate", "arithmetic", "reconstruct", "all", "compare"):
         add = commands.add_parser(name).add_argument
         if name == "compare":
@@ -166,15 +168,9 @@ def compare(args):
 
 def norm_run(out, norm, seed, images):
     """The run in the folder `out`, as far as it got, or a new one."""
-    game_seed, data_seed = np.random.SeedSequence(seed).spawn(2)
-    batches = Batches(images, DCGAN.batch, np.random.default_rng(data_seed))
-    about = {"norm": norm, "seed": seed}
-    if not (out / "checkpoint.npz").exists():
-        return Run(DCGAN(norm=norm, lr=2e-4, rng=np.random.default_rng(game_seed)), batches, out, about)
-    run = Run.load(out / "checkpoint.npz", batches, out)
-    if run.about != about:
-        raise InputError(f"{run.path}: expected a run of this script with {about}, got {run.about}")
-    return run
+    game_seed, data_seed = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(2))
+    game = DCGAN(norm=norm, lr=2e-4, rng=game_seed)
+    return continued(Run(game, ImageBatches(images, game.batch_size, data_seed), out, {"norm": norm, "seed": seed}))
 
 
 def report(name, figures, known):
@@ -206,4 +202,4 @@ if __name__ == "__main__":
     except (InputError, FloatingPointError, MemoryError, OSError) as error:
         sys.exit(f"{os.path.basename(sys.argv[0])}: error: {error}")
     except KeyboardInterrupt:
-        sys.exit(f"stopped; go on with: {sys.executable} {' '.join(sys.argv)}")
+        sys.exit(f"stopped; resume with: {sys.executable} {' '.join(sys.argv)}")

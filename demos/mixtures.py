@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from numgan import InputError, checkpoint, metrics, plotting
-from numgan.games.mixture import MIXTURES, MixtureGAN, MixtureLSGAN, Points
-from numgan.training import Run, train
+from numgan import InputError, metrics, plotting
+from numgan.batches import PointBatches
+from numgan.games.mixture import MIXTURES, MixtureGAN, MixtureLSGAN
+from numgan.run import Run, continued, recorded, whole
+from numgan.training import train
 
 GAMES = {"vanilla": MixtureGAN, "least-squares": MixtureLSGAN}
 DEFAULTS = {"mixture": "ring", "loss": "vanilla", "pack": 2, "steps": 15000, "every": 500, "seed": 0}
@@ -17,7 +19,7 @@ SEEDS = 3
 
 
 def arguments():
-    """The command line; an option that is not given is not there, so that --resume can tell."""
+    """The command line. An option that is not given is absent, so that --resume can tell."""
     parser = argparse.ArgumentParser(description="Train a GAN on a mixture of Gaussians, and count the modes that it covers.",
                                      usage="%(prog)s [options]", argument_default=argparse.SUPPRESS)
     add = parser.add_argument
@@ -28,63 +30,46 @@ def arguments():
     add("--every", type=int, help=f"steps from one picture and checkpoint to the next; default {DEFAULTS['every']}")
     add("--seed", type=int, help="of everything random; default 0")
     add("--out", type=Path, help="folder for the results; default runs/MIXTURE-LOSS, or runs/mixtures for the table")
-    add("--resume", type=Path, metavar="CHECKPOINT", help="go on with a run as if it had never stopped")
-    add("--table", action="store_true", help=f"every mixture and loss with {SEEDS} seeds; given again, it goes on where it was")
+    add("--resume", type=Path, metavar="CHECKPOINT", help="resume a run: it ends as if it had never stopped")
+    add("--table", action="store_true", help=f"every mixture and loss with {SEEDS} seeds; given again, it resumes where it was")
     return vars(parser.parse_args())
 
 
-def new_run(options, out):
+def new_run(about, out):
     """A run from its beginning."""
-    about = DEFAULTS | options
     if about["seed"] < 0:
         raise InputError(f"--seed: expected a number >= 0, got {about['seed']}")
     mixture = MIXTURES[about["mixture"]]
     game_seed, data_seed = map(np.random.default_rng, np.random.SeedSequence(about["seed"]).spawn(2))
     game = GAMES[about["loss"]](scale=mixture.scale, pack=about["pack"], lr_steps=about["steps"], rng=game_seed)
-    return Run(game, Points(mixture, game.batch, data_seed), out, about, draw)
-
-
-def resumed_run(path, options, out):
-    """The run in a checkpoint. Of the options, only --steps, --every and --out may differ from its own."""
-    saved = checkpoint.load(path)[0]
-    about = saved.get("run", {})
-    if about.keys() != DEFAULTS.keys() or about["mixture"] not in MIXTURES:
-        raise InputError(f"{path}: not from a run of this script")
-    for name in options.keys() - {"steps", "every"}:
-        if options[name] != about[name]:
-            raise InputError(f"--{name} {options[name]}: the run in {path} has {about[name]}, and goes on with it")
-    points = Points(MIXTURES[about["mixture"]], saved.get("batch"), np.random.default_rng())
-    return Run.load(path, points, out, about | options, draw)
+    return Run(game, PointBatches(mixture, game.batch_size, data_seed), out, about, draw)
 
 
 def score(run, n=2500):
     """(modes covered, share of high quality) of n samples that no picture shows."""
-    mixture = run.batches.mixture
+    mixture = run.batches.distribution
     return metrics.modes_covered(run.game.sample(n, np.random.default_rng(1)), mixture.centres, mixture.sigma)
 
 
 def draw(path, run):
     """The samples of a run on D's surface, with their score."""
-    mixture, points = run.batches.mixture, run.game.generate(run.z)
+    mixture, points = run.batches.distribution, run.game.generate(run.inputs)
     modes, share = metrics.modes_covered(points, mixture.centres, mixture.sigma)
     extent = 1.3 * mixture.scale
     ticks = np.linspace(-extent, extent, 100)
     plane = np.stack(np.meshgrid(ticks, ticks), -1).reshape(-1, 2)
-    says = run.game.judgement(plane.repeat(run.game.pack, 0))  # of a point, and copies of it
-    surface = np.clip(run.game.score(says), 0, 1).reshape(100, 100)
+    outputs = run.game.outputs(plane.repeat(run.game.pack, 0))  # of a point, and copies of it
+    surface = np.clip(run.game.losses.score(outputs), 0, 1).reshape(100, 100)
     plotting.save_plane(path, surface, extent, points, mixture.centres,
                         f"step {run.step:,}: {modes} of {len(mixture.centres)} modes, {share:.1%} high quality")
 
 
-def complete(options, out):
-    """The run of these options after all its steps: as it is, or continued from its checkpoint, or from the beginning."""
-    path = out / "checkpoint.npz"
-    run = resumed_run(path, options, out) if path.exists() else new_run(options, out)
-    if run.about["steps"] != (planned := run.game.settings["lr_steps"]):
-        raise InputError(f"--steps {run.about['steps']}: {path} is a run of {planned}; choose another --out")
-    if run.step != run.about["steps"]:
+def complete(about, out):
+    """The run of these options after all its steps: as it is, resumed from its checkpoint, or from the beginning."""
+    run = continued(new_run(about, out), may_differ=("every",))
+    if run.step < about["steps"]:
         print(out, file=sys.stderr)
-        train(run, run.about["steps"], run.about["every"])
+        train(run, about["steps"], about["every"])
     return run
 
 
@@ -93,7 +78,8 @@ def table(options, out):
     header = "| mixture | loss | modes | high quality, % |\n| --- | --- | --- | --- |\n"
     for mixture in MIXTURES:
         for loss in GAMES:
-            runs = [complete({"mixture": mixture, "loss": loss, "seed": seed} | options, out / f"{mixture}-{loss}-{seed}")
+            runs = [complete(DEFAULTS | options | {"mixture": mixture, "loss": loss, "seed": seed},
+                             out / f"{mixture}-{loss}-{seed}")
                     for seed in range(SEEDS)]
             modes, quality = np.array([score(run) for run in runs]).T * [[1], [100]]
             print(f"{header}| {mixture} of {len(MIXTURES[mixture].centres)} | {loss} "
@@ -105,31 +91,36 @@ def table(options, out):
 def main():
     """Settings, game, loop."""
     options = arguments()
-    resume, out, whole = (options.pop(name, None) for name in ("resume", "out", "table"))
-    if whole:
+    resume, out, every_run = (options.pop(name, None) for name in ("resume", "out", "table"))
+    if every_run:
         if resume or options.keys() - {"steps", "every"}:
             raise InputError("--table: runs every mixture, loss and seed; beside it, only --steps, --every and --out")
         if min(options.get("steps", 1), options.get("every", 1)) < 1:
             raise InputError("--table: expected --steps and --every >= 1")
         return table(options, out or Path("runs", "mixtures"))
     if resume:
-        run = resumed_run(resume, options, out or resume.parent)
+        out = out or resume.parent
+        about = recorded(resume, options, DEFAULTS, ("steps", "every"))
+        with whole(resume):
+            batches = new_run(about, out).batches
+        run = Run.load(resume, batches, out, about, draw)
     else:
-        run = new_run(options, out or Path("runs", "{mixture}-{loss}".format(**DEFAULTS | options)))
+        about = DEFAULTS | options
+        run = new_run(about, out or Path("runs", "{mixture}-{loss}".format(**about)))
     if run.path.exists() and not (resume and run.path.samefile(resume)):
-        raise InputError(f"{run.out} holds a run already: choose another --out, or go on with it: --resume {run.path}")
+        raise InputError(f"{run.out} holds a run already: choose another --out, or resume it: --resume {run.path}")
     try:
         train(run, run.about["steps"], run.about["every"])
     except KeyboardInterrupt:
-        sys.exit(f"go on with: {sys.executable} {sys.argv[0]} --resume {run.path}")
+        sys.exit(f"resume with: {sys.executable} {sys.argv[0]} --resume {run.path}")
     modes, share = score(run)
-    print(f"{run.out}: {modes} of {len(run.batches.mixture.centres)} modes, {share:.1%} high quality")
+    print(f"{run.out}: {modes} of {len(run.batches.distribution.centres)} modes, {share:.1%} high quality")
 
 
 if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit("stopped; the same command goes on")
+        sys.exit("stopped; the same command resumes the table")
     except (InputError, FloatingPointError, MemoryError, OSError) as error:
         sys.exit(f"{os.path.basename(sys.argv[0])}: error: {error}")

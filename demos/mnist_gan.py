@@ -7,20 +7,25 @@ from pathlib import Path
 
 import numpy as np
 
-from numgan import InputError, checkpoint, data
+from numgan import InputError, data
+from numgan.batches import HalfLabelledBatches, ImageBatches
+from numgan.doctor import findings
 from numgan.games import ACGAN, BEGAN, DCGAN, LSGAN, SGAN, VanillaGAN
-from numgan.training import Batches, Run, load_game, train
+from numgan.run import Run, load_game, recorded, whole
+from numgan.training import train
 
 GAMES = {"dcgan": (DCGAN, {}), "dense": (VanillaGAN, {"variant": "dense"}), "shallow": (VanillaGAN, {"variant": "shallow"}),
          "minimal": (VanillaGAN, {"variant": "minimal"}), "lsgan": (LSGAN, {}), "sgan": (SGAN, {}), "acgan": (ACGAN, {}),
          "began": (BEGAN, {})}
 DEFAULTS = {"game": "dcgan", "steps": 2000, "every": 200, "seed": 0, "data": "digits-10k", "data_dir": None, "batch": None}
 GAME_OPTIONS = ("objective", "d_steps", "real_label", "lr", "lr_steps", "average", "gamma")
-OWNERS = {"labels": "sgan", "gamma": "began"}  # options of one game only
+OWNERS = {"labels": ["sgan"], "gamma": ["began"],  # options that not every game has
+          "objective": [name for name in GAMES if name not in ("lsgan", "began")],
+          "real_label": [name for name in GAMES if name != "began"]}
 
 
 def arguments():
-    """The command line; an option that is not given is not there, so that --resume can tell."""
+    """The command line. An option that is not given is absent, so that --resume can tell."""
     parser = argparse.ArgumentParser(description="Train a GAN on handwritten digits.", usage="%(prog)s [options]",
                                      argument_default=argparse.SUPPRESS)
     add = parser.add_argument
@@ -37,69 +42,64 @@ def arguments():
     add("--d-steps", type=int, help="steps of D per step of G (Goodfellow's k); default 1")
     add("--real-label", type=float, help="D's target for real images, in (0.5, 1]; default 1, dense 0.9")
     add("--lr", type=float, help="Adam's learning rate; default: the game's")
-    add("--lr-steps", type=int, help="let the learning rate fall to 0 over the second half of so many steps; default: it does "
-                                     "not (sgan: 6000)")
-    add("--average", type=float, help="draw with a moving average of G's weights; each step keeps this share of it, say 0.99; "
-                                      "0.999 for 10,000 steps and more, as G's random first weights fade as slowly")
+    add("--lr-steps", type=int, help="let the learning rate fall to 0 in the second half of this many steps; default: it does "
+                                     "not fall (sgan: 6000)")
+    add("--average", type=float, help="draw with a moving average of G's weights; each step keeps this share of it: 0.99, say, "
+                                      "or 0.999 for 10,000 steps and more, since G's random first weights fade as slowly")
     add("--labels", type=int, help="sgan: how many labelled images, class-balanced; default 100")
     add("--gamma", type=float, help="began: the diversity ratio, in (0, 1]; default 0.95")
-    add("--resume", type=Path, metavar="CHECKPOINT", help="go on with a run as if it had never stopped")
-    add("--summary", action="store_true", help="print the networks and leave")
+    add("--resume", type=Path, metavar="CHECKPOINT", help="resume a run: it ends as if it had never stopped")
+    add("--summary", action="store_true", help="print the networks and exit")
     return vars(parser.parse_args())
 
 
-def new_game(about, rng):
+def game_for(about):
     """The game that the options describe."""
-    for name, owner in OWNERS.items():
-        if name in about and about["game"] != owner:
-            raise InputError(f"--{name}: is for --game {owner}, this one is {about['game']}")
+    for name, owners in OWNERS.items():
+        if name in about and about["game"] not in owners:
+            raise InputError(f"--{name.replace('_', '-')}: is for --game {' or '.join(owners)}, this one is {about['game']}")
     game, settings = GAMES[about["game"]]
-    return game(**settings, **{name: about[name] for name in GAME_OPTIONS if name in about}, rng=rng)
+    settings = settings | {name: about[name] for name in GAME_OPTIONS if name in about}
+    return game(**settings, rng=np.random.default_rng(seeds(about)[0]))
 
 
-def batches_for(about, d_steps, rng):
+def batches_for(about, size):
     """The minibatches that the options describe."""
+    _, seed, seed_of_labels = seeds(about)
     images, labels = data.load(about["data"], about["data_dir"])
-    if about["game"] == "sgan":
-        rng_labels = np.random.default_rng(seeds(about)[2])
-        labels = data.few_labels(labels, about.get("labels", 100), rng_labels)
-    return Batches(images, about["batch"] * d_steps, rng, labels if GAMES[about["game"]][0].labelled else None)
+    if about["game"] != "sgan":
+        return ImageBatches(images, size, np.random.default_rng(seed), labels)
+    few = data.few_labels(labels, about.get("labels", 100), np.random.default_rng(seed_of_labels))
+    return HalfLabelledBatches(images, size, np.random.default_rng(seed), few)
 
 
 def seeds(about):
     """Of the game, of the minibatches, and of the choice of labelled images."""
+    if about["seed"] < 0:
+        raise InputError(f"--seed: expected a number >= 0, got {about['seed']}")
     return np.random.SeedSequence(about["seed"]).spawn(3)
 
 
-def new_run(options):
-    """A run from its beginning, in a folder that holds no other."""
-    out = options.pop("out", Path("runs", options.get("game", "dcgan")))
-    if any((out / name).exists() for name in ("checkpoint.npz", "log.csv")):
-        raise InputError(f"{out} holds a run already: choose another --out, or go on with it: --resume {out}/checkpoint.npz")
-    about = DEFAULTS | options
-    if about["seed"] < 0:
-        raise InputError(f"--seed: expected a number >= 0, got {about['seed']}")
-    game_seed, data_seed, _ = seeds(about)
-    game = new_game(about, np.random.default_rng(game_seed))
-    about["batch"] = game.batch if about["batch"] is None else about["batch"]
-    return Run(game, batches_for(about, game.d_steps, np.random.default_rng(data_seed)), out, about)
+def new_run(about, out):
+    """A run from its beginning."""
+    game = game_for(about)
+    about["batch"] = game.batch_size if about["batch"] is None else about["batch"]
+    return Run(game, batches_for(about, about["batch"] * game.d_steps), out, about)
 
 
-def resumed_run(options):
-    """The run in a checkpoint. Of the options, only --steps, --every, --out and --data-dir may differ from its own."""
-    path = options.pop("resume")
-    out = options.pop("out", path.parent)
-    about = checkpoint.load(path)[0].get("run", {})
-    if missing := DEFAULTS.keys() - about.keys():
-        raise InputError(f"{path}: not from a run of this script: it does not tell {', '.join(sorted(missing))}")
-    for name in options.keys() - {"steps", "every", "data_dir"}:
-        if options[name] != about.get(name):
-            flag, own = "--" + name.replace("_", "-"), about.get(name, "the default")
-            raise InputError(f"{flag} {options[name]}: the run in {path} has {own}, and goes on with it")
-    about |= options
+def run_for(options):
+    """A new run, in a folder that holds no other, or the resumed one."""
+    path, out = (options.pop(name, None) for name in ("resume", "out"))
+    if path is None:
+        out = out or Path("runs", options.get("game", DEFAULTS["game"]))
+        if any((out / name).exists() for name in ("checkpoint.npz", "log.csv")):
+            raise InputError(f"{out} holds a run already: choose another --out, or resume it: --resume {out}/checkpoint.npz")
+        return new_run(DEFAULTS | options, out)
+    about, out = recorded(path, options, DEFAULTS, ("steps", "every", "data_dir")), out or path.parent
     if out.resolve() != path.parent.resolve() and (out / "checkpoint.npz").exists():
         raise InputError(f"{out} holds another run: choose another --out")
-    batches = batches_for(about, about.get("d_steps", 1), np.random.default_rng())
+    with whole(path):
+        batches = new_run(about, out).batches
     return Run.load(path, batches, out, about)
 
 
@@ -107,15 +107,14 @@ def main():
     """Settings, game, loop."""
     options = arguments()
     if options.pop("summary", False):
-        new = "resume" not in options
-        game = new_game(DEFAULTS | options, np.random.default_rng(0)) if new else load_game(options["resume"])
-        print(f"generator\n{game.generator.summary()}\n\ndiscriminator\n{game.discriminator.summary()}")
+        game = load_game(options["resume"]) if "resume" in options else game_for(DEFAULTS | options)
+        print("\n\n".join(f"{name}\n{network.summary()}" for name, network in game.networks().items()))
         return
-    run = resumed_run(options) if "resume" in options else new_run(options)
+    run = run_for(options)
     try:
-        train(run, run.about["steps"], run.about["every"])
+        train(run, run.about["steps"], run.about["every"], findings)
     except KeyboardInterrupt:
-        sys.exit(f"go on with: {sys.executable} {sys.argv[0]} --resume {run.path}")
+        sys.exit(f"resume with: {sys.executable} {sys.argv[0]} --resume {run.path}")
     print(f"{run.out}: samples/, progress.gif, curves.png, log.csv, checkpoint.npz")
 
 

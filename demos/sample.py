@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from numgan import InputError, checkpoint, data, plotting
-from numgan.training import load_game
+from numgan.run import load_game
 
 
 def main():

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from numgan import InputError, checkpoint, data
+from numgan.batches import HalfLabelledBatches, ImageBatches
 from numgan.games import SGAN
-from numgan.training import Batches, Run, train
+from numgan.run import Run, continued
+from numgan.training import train
 
 PUBLISHED = {25: "80.2", 50: "85.9", 100: "92.8 (Salimans et al.: 99.07)", 1000: "96.4"}  # Odena 2016, table 1, in %
 SUPERVISED_STEPS = 1000
@@ -20,8 +22,8 @@ COLUMNS = ("data", "labels", "seed", "steps", "supervised", "sgan")
 def arguments():
     """The command line."""
     parser = argparse.ArgumentParser(usage="%(prog)s [options]", description=(
-        "Test accuracy from a few labels, with and without unlabelled images. An interrupted table goes on where it was: "
-        "give the same command again."))
+        "Test accuracy from a few labels, with and without unlabelled images. An interrupted table is resumed by the same "
+        "command."))
     add = parser.add_argument
     add("--labels", type=int, nargs="+", default=[25, 50, 100, 1000], help="labelled images; default 25 50 100 1000")
     add("--seeds", type=int, default=3, help="runs of each; default 3")
@@ -48,15 +50,12 @@ def new_run(out, images, labels, n, seed, steps):
     """SGAN with n labelled images, the choice of which is the seed's, too."""
     game_seed, data_seed, labels_seed = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(3))
     game = SGAN(lr_steps=steps, rng=game_seed)
-    return Run(game, Batches(images, game.batch, data_seed, data.few_labels(labels, n, labels_seed)), out)
+    return Run(game, HalfLabelledBatches(images, game.batch_size, data_seed, data.few_labels(labels, n, labels_seed)), out)
 
 
 def semi_supervised(run, steps):
-    """The game of a run that has been played, or goes on from its checkpoint."""
-    if run.path.exists():
-        run = Run.load(run.path, run.batches, run.out)
-        if (planned := run.game.settings["lr_steps"]) != steps:
-            raise InputError(f"--steps {steps}: {run.path} is a run of {planned}; choose another --out")
+    """The game of a run after all its steps; resumed if its folder holds a part of it."""
+    run = continued(run)
     if run.step < steps:
         train(run, steps, every=1000)
     return run.game
@@ -64,10 +63,11 @@ def semi_supervised(run, steps):
 
 def supervised(run):
     """The game of a new run after training D on the labelled images alone."""
-    run.batches.images, run.batches.labels = (a[run.batches.known] for a in (run.batches.images, run.batches.labels))
-    run.batches.known = np.arange(len(run.batches.images))
+    all_of_it = run.batches
+    known = all_of_it.known
+    batches = ImageBatches(all_of_it.images[known], all_of_it.size, all_of_it.rng, all_of_it.labels[known])
     for _ in range(SUPERVISED_STEPS):
-        run.game.supervised_step(*next(run.batches))
+        run.game.supervised_step(*next(batches))
     return run.game
 
 
@@ -106,6 +106,6 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit("stopped; the same command goes on")
+        sys.exit("stopped; the same command resumes the table")
     except (InputError, FloatingPointError, MemoryError, OSError) as error:
         sys.exit(f"{os.path.basename(sys.argv[0])}: error: {error}")

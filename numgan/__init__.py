@@ -1,10 +1,10 @@
 """numgan: a GAN engine in pure NumPy.
 
-To learn backpropagation, read the modules in this order: tensor, ops, conv, norm, losses, network, layers, optim, gradcheck;
-then games.
+To learn backpropagation, read the modules in this order: tensor, ops, gradcheck, losses, optim, network, layers. Now you can
+train something. Then read conv, norm and resize, and the games. README.md lists all modules.
 """
 
-from .conv import conv2d, conv2d_transpose, depth_to_space, resize_conv2d, upsample
+from .conv import conv2d, conv2d_transpose
 from .errors import InputError
 from .gradcheck import gradcheck, numerical_gradient
 from .layers import (
@@ -57,7 +57,8 @@ from .ops import (
     tanh,
     transpose,
 )
-from .optim import SGD, Adam
+from .optim import SGD, Adam, LinearDecay, MovingAverage
+from .resize import depth_to_space, resize_conv2d, upsample
 from .tensor import Parameter, Tensor, no_grad
 
 __version__ = "0.1.0"

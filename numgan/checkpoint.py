@@ -1,4 +1,7 @@
-"""One .npz file that holds everything that a run needs to go on, and the atomic writing that all of its files get."""
+"""One .npz file that holds everything a run needs to resume, and a way to write any file completely or not at all.
+
+Damaged and foreign files are refused with one line, and nothing in a file can run code (no pickle). Read progress.py next.
+"""
 
 import io
 import json
@@ -15,15 +18,15 @@ from .errors import InputError
 FORMAT = "numgan checkpoint 1"
 ABOUT = "about.json"
 DAMAGED = (ArithmeticError, EOFError, LookupError, NotImplementedError, RecursionError, SyntaxError, TypeError, ValueError,
-           tokenize.TokenError, zipfile.BadZipFile)  # what zipfile, json and NumPy's header reader raise at damaged bytes
+           tokenize.TokenError, zipfile.BadZipFile)  # what zipfile, json and NumPy's header reader raise for damaged bytes
 
 
 @contextmanager
 def atomic(path):
-    """Yields a temporary path to write to, which becomes `path` if the block succeeds and is removed if it does not."""
+    """Yield a temporary path to write to. If the block succeeds it becomes `path`; if not, it is removed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")  # keeps the suffix, by which writers choose the format
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")  # the suffix stays: writers choose the format by it
     try:
         yield temporary
         os.replace(temporary, path)
@@ -32,10 +35,10 @@ def atomic(path):
 
 
 def save(path, about, arrays):
-    """Write a dict of what JSON can hold and a dict name -> array; an older file stays until the new one is complete."""
+    """Write `about`, a dict for JSON, and `arrays`, name -> array. An older file stays until the new one is complete."""
     about = {**about, "format": FORMAT, "arrays": list(arrays)}
-    with atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:  # stored, not compressed: floats do not
-        with archive.open(ABOUT, "w") as member:  # without the time, unlike writestr
+    with atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:  # stored: floats hardly compress
+        with archive.open(ABOUT, "w") as member:  # unlike writestr, this records no time: equal runs, equal files
             member.write(json.dumps(about).encode())
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
@@ -43,7 +46,7 @@ def save(path, about, arrays):
 
 
 def load(path):
-    """(about, arrays) as saved. Raises InputError if the file is missing, truncated, damaged or something else."""
+    """(about, arrays) as they were saved. InputError if the file is missing, truncated, damaged or no checkpoint."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -75,7 +78,7 @@ def _read(archive, name, path):
 
 
 def _array(data, where):
-    """The array in the bytes of an .npy file; memory is taken only for what is there, whatever the header claims."""
+    """The array in the bytes of an .npy file. Memory is used only for the bytes that are there, whatever the header claims."""
     stream = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(stream)

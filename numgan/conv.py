@@ -1,9 +1,9 @@
-"""Convolution as matrix multiplication, and every kind of upsampling as a convolution.
+"""Convolution and its transpose as matrix multiplication.
 
 Legend, for the whole file: x (N, H, W, C) images: batch, height, width, channels in; w (kh, kw, C, F) kernels: F channels
 out, kh·kw "taps"; y, g (N, OH, OW, F) output and its gradient; strides (sh, sw); padding ((top, bottom), (left, right)).
 
-The convolution of neural networks is a correlation, here written w * x, of an image that is 0 outside its borders:
+The convolution of neural networks is a cross-correlation, written w ⋆ x here, of an image that is 0 outside its borders:
 
     y[n, i, j, f] = Σ x[n, h, v, c] w[a, b, c, f]     over a, b, c, where h = sh·i + a - top and v = sw·j + b - left
 
@@ -18,11 +18,8 @@ with the same h and v: every tap that read a pixel sends its share back there. T
 <g, A x> = <Aᵀ g, x>. These three kernels are closed under differentiation: conv2d is the first, with the other two as its
 gradients; conv2d_transpose is the second.
 
-Each is one large GEMM (matrix-matrix product) and a gather (im2col) or scatter (col2im) of the taps. The gather costs kh·kw
-copies per channel, so it is done on the side with fewer channels: at stride 1, a correlation is also the adjoint of another
-one, whose kernels are mirrored and have C and F exchanged, and so each kernel can gather x or scatter into y as it likes.
-
-Read norm.py next.
+Each is one large GEMM (matrix-matrix product) and a gather (im2col) or scatter (col2im) of the taps; `mirrored_way` chooses
+the cheaper side for it. Read norm.py next.
 """
 
 import math
@@ -31,8 +28,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .errors import InputError
-from .ops import matmul, operands, reshape, transpose
-from .tensor import Tensor, as_tensor, from_op
+from .ops import operands
+from .tensor import from_op
 
 # ---- geometry
 
@@ -57,6 +54,7 @@ def resolve_padding(padding, size, kernel, strides):
         padding = ((0, 0), (0, 0))
     elif isinstance(padding, str) or np.shape(padding) != (2, 2) or np.min(padding) < 0:
         raise InputError(f'padding: expected "same", "valid" or ((top, bottom), (left, right)) >= 0, got {padding!r}')
+    padding = tuple(map(tuple, padding))  # of its own: the vjps read it later
     if any(n < 1 or n + sum(p) < k for n, k, p in zip(size, kernel, padding, strict=True)):
         raise InputError(f"convolution: a kernel of {kernel} does not fit into {size} pixels with padding {padding}")
     return padding
@@ -74,6 +72,25 @@ def mirrored_padding(padding, kernel):
     taps from the end, a = k - 1 - a',  dL/dx[h] = Σ g[h + a' - (k - 1 - before)] w[k - 1 - a'].
     """
     return tuple((k - 1 - before, k - 1 - after) for k, (before, after) in zip(kernel, padding, strict=True))
+
+
+def mirrored_way(pays, kernel, strides, padding):
+    """The mirrored padding if a kernel below can do, and should do, its taps on the side of the other image; else None.
+
+    The GEMM costs the same either way; a gather or scatter moves kh·kw numbers per pixel and channel, so it belongs on the
+    side with fewer channels. At stride 1 there is a choice: a correlation is also the adjoint of another one, whose kernels
+    are mirrored and have C and F exchanged.
+
+        kernel                 as defined                mirrored                  the mirrored way pays if
+        correlate              gather x (C channels)     scatter y (F channels)    F < C
+        correlate_adjoint_x    scatter x (C)             gather g (F)              F <= C
+        correlate_adjoint_w    gather x (C)              gather g (F)              F < C
+
+    Hence the <=: where F = C, a gather, which only writes, is cheaper than a scatter, which reads and adds, too. There is no
+    choice if the padding is wider than the kernel less one pixel, since the mirrored one would be negative.
+    """
+    mirrored = mirrored_padding(padding, kernel)
+    return mirrored if pays and strides == (1, 1) and np.min(mirrored) >= 0 else None
 
 
 # ---- gather and scatter: im2col and its transpose, col2im
@@ -108,18 +125,18 @@ def col2im(columns, size, kernel, strides, padding):
 
 
 def correlate(x, w, strides, padding):
-    """y = w * x: gather the patches, then one GEMM. Shapes as in the legend."""
+    """y = w ⋆ x: gather the patches, then one GEMM. Shapes as in the legend."""
     kh, kw, c, f = w.shape
-    if f < c and strides == (1, 1) and np.min(mirrored := mirrored_padding(padding, (kh, kw))) >= 0:
+    if mirrored := mirrored_way(f < c, (kh, kw), strides, padding):
         size = [n + sum(p) - k + 1 for n, p, k in zip(x.shape[1:3], padding, (kh, kw), strict=True)]
         return scatter_product(x, mirror(w), size, strides, mirrored)
     return rows_times(im2col(x, (kh, kw), strides, padding), w.reshape(-1, f))
 
 
 def correlate_adjoint_x(g, w, size, strides, padding):
-    """dL/dx, for which <dL/dx, dx> = <g, w * dx> whatever dx is: one GEMM, then scatter. `size` is x's (H, W)."""
+    """dL/dx, for which <dL/dx, dx> = <g, w ⋆ dx> whatever dx is: one GEMM, then scatter. `size` is x's (H, W)."""
     kh, kw, c, f = w.shape
-    if f <= c and strides == (1, 1) and np.min(mirrored := mirrored_padding(padding, (kh, kw))) >= 0:
+    if mirrored := mirrored_way(f <= c, (kh, kw), strides, padding):
         return rows_times(im2col(g, (kh, kw), strides, mirrored), mirror(w).reshape(-1, c))
     return scatter_product(g, w, size, strides, padding)
 
@@ -136,9 +153,9 @@ def rows_times(x, matrix):
 
 
 def correlate_adjoint_w(x, g, kernel, strides, padding):
-    """dL/dw, for which <dL/dw, dw> = <g, dw * x> whatever dw is: gather, then one GEMM that sums over images and pixels."""
+    """dL/dw, for which <dL/dw, dw> = <g, dw ⋆ x> whatever dw is: gather, then one GEMM that sums over images and pixels."""
     c, f = x.shape[-1], g.shape[-1]
-    if f < c and strides == (1, 1) and np.min(mirrored := mirrored_padding(padding, kernel)) >= 0:
+    if mirrored := mirrored_way(f < c, kernel, strides, padding):
         return mirror(correlate_adjoint_w(g, x, kernel, strides, mirrored))
     columns = im2col(x, kernel, strides, padding)
     return rows_times(columns.reshape(-1, columns.shape[-1]).T, g.reshape(-1, f)).reshape(*kernel, c, f)
@@ -148,9 +165,9 @@ def correlate_adjoint_w(x, g, kernel, strides, padding):
 
 
 def conv2d(x, w, *, strides=1, padding="same"):
-    """y = w * x, shapes (N, H, W, C), (kh, kw, C, F) -> (N, OH, OW, F).
+    """y = w ⋆ x, shapes (N, H, W, C), (kh, kw, C, F) -> (N, OH, OW, F).
 
-    dL = <g, w * dx> = <correlate_adjoint_x(g, w), dx>;   dL = <g, dw * x> = <correlate_adjoint_w(x, g), dw>.
+    dL = <g, w ⋆ dx> = <correlate_adjoint_x(g, w), dx>;   dL = <g, dw ⋆ x> = <correlate_adjoint_w(x, g), dw>.
 
     Raises InputError if the channels do not match, or the kernel does not fit.
     """
@@ -169,7 +186,7 @@ def conv2d_transpose(x, w, *, strides=2, padding="same"):
 
     H' = H·sh for "same", else (H - 1)·sh + max(kh, sh) - top - bottom. Zeiler et al. 2010; Dumoulin & Visin 2016, chapter 4.
 
-    y = correlate_adjoint_x(x, w), so <g, y> = <w * g, x>: what x is multiplied with is dL/dx = w * g = correlate(g, w); and
+    y = correlate_adjoint_x(x, w), so <g, y> = <w ⋆ g, x>: what x is multiplied with is dL/dx = w ⋆ g = correlate(g, w); and
     dL/dw = correlate_adjoint_w(g, x), since g now has the image's place, and x that of the incoming gradient.
     """
     x, w = operands("conv2d_transpose", x, w)
@@ -185,60 +202,3 @@ def conv2d_transpose(x, w, *, strides=2, padding="same"):
     return from_op(correlate_adjoint_x(X, W, size, strides, padding),
                    (x, lambda g: correlate(g, W, strides, padding)),
                    (w, lambda g: correlate_adjoint_w(g, X, kernel, strides, padding)))
-
-
-def upsample(x, factor=2):
-    """Every pixel becomes factor × factor equal ones, (N, H, W, C) -> (N, factor·H, factor·W, C).
-
-    The gradient is the sum over each such block.
-    """
-    x = as_tensor(x)
-    n, h, w, c = x.shape
-    y = np.broadcast_to(x.data[:, :, None, :, None], (n, h, factor, w, factor, c)).reshape(n, h * factor, w * factor, c)
-    return from_op(y, (x, lambda g: g.reshape(n, h, factor, w, factor, c).sum((2, 4))))
-
-
-def depth_to_space(x, block=2):
-    """Channels become pixels: (N, H, W, block²·C) -> (N, block·H, block·W, C), channel (p, q, c) to pixel (p, q).
-
-    Shi et al. 2016 ("pixel shuffle"). A permutation composed of known ops: nothing new to differentiate.
-    """
-    n, h, w, c = x.shape
-    if block < 1 or c % block**2:
-        raise InputError(f"depth_to_space: expected channels that block² = {block**2} divides, got {x.shape}")
-    blocks = reshape(x, n, h, w, block, block, c // block**2)
-    return reshape(transpose(blocks, 0, 1, 3, 2, 4, 5), n, h * block, w * block, c // block**2)
-
-
-def resize_conv2d(x, w):
-    """conv2d(upsample(x, 2), w) on "same" padding, exactly, with 36 instead of 100 multiplications for a 5 × 5 kernel.
-
-    (N, H, W, C), (kh, kw, C, F) -> (N, 2H, 2W, F); the figures are per pixel of x, channel and filter.
-    Odena, Dumoulin & Olah 2016 for why to upsample like this.
-
-    After doubling, neighbouring taps fall on copies of one pixel. Of w0 … w4 along a row, an even output pixel 2i sees
-    (w0 + w1, w2 + w3, w4) on the small image's pixels i - 1, i, i + 1, and an odd one (w0, w1 + w2, w3 + w4). So each of
-    the four phases (even or odd row × column) is a small convolution of the *small* image, zero border included; they
-    are computed as 4F channels of one conv2d, and depth_to_space puts them in place. All linear: no new derivative.
-    """
-    x, w = operands("resize_conv2d", x, w)
-    kernels, padding = phase_kernels(w)
-    return depth_to_space(conv2d(x, kernels, padding=padding), 2)
-
-
-def phase_kernels(w):
-    """The kernels of the four phases, (kh, kw, C, F) -> (mh, mw, C, 4F) with mh, mw = 3 for 3 to 5 taps; and the padding."""
-    kh, kw, c, f = w.shape
-    (rows, pad_rows), (columns, pad_columns) = phase_sums(kh), phase_sums(kw)
-    (_, mh, _), (_, mw, _) = rows.shape, columns.shape
-    sums = np.einsum("pma,qnb->mnpqab", rows, columns).reshape(-1, kh * kw).astype(w.dtype)  # (mh·mw·2·2, kh·kw)
-    phases = reshape(matmul(Tensor(sums), reshape(w, kh * kw, c * f)), mh, mw, 2, 2, c, f)
-    return reshape(transpose(phases, 0, 1, 4, 2, 3, 5), mh, mw, c, 4 * f), (pad_rows, pad_columns)  # (mh, mw, C, 2·2·F)
-
-
-def phase_sums(taps):
-    """Which small pixel each tap of the doubled image falls on: a 0/1 array (phase, small pixel, tap); and the padding."""
-    phase, tap = np.ogrid[:2, :taps]
-    offset = (phase + tap - (taps - 1) // 2) // 2  # (2, taps): output pixel 2i + phase reads small pixel i + offset
-    pixels = np.arange(offset.min(), offset.max() + 1)
-    return (offset[:, None] == pixels[:, None]).astype(float), (-offset.min(), offset.max())

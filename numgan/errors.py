@@ -1,8 +1,8 @@
-"""The one error that numgan raises when what it was given does not fit."""
+"""The one error that numgan raises for bad input."""
 
 
 class InputError(ValueError):
-    """Bad input: one line that says what was expected, what came, and where.
+    """Bad input. The message is one line: what was expected, what was given instead, and where.
 
-    The scripts in `demos/` print it without a traceback. Every other exception is a bug of ours and stays loud.
+    The scripts in `demos/` print it without a traceback. Any other exception is a bug in numgan and keeps its traceback.
     """

@@ -4,6 +4,8 @@
     >>> import numpy as np
     >>> gradcheck(tanh, np.array([0.5, -1.0])) < 1e-9
     True
+
+Read losses.py next.
 """
 
 import numpy as np

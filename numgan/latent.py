@@ -1,7 +1,5 @@
 """The space of codes z: the way from one to another, and the way back from an image to the code that draws it."""
 
-from contextlib import ExitStack
-
 import numpy as np
 
 from .errors import InputError
@@ -86,12 +84,9 @@ def descend(game, z, images, *, steps=200, lr=0.1, chunk=64):
     if np.shape(z)[:1] != images.shape[:1] or not (isinstance(steps, (int, np.integer)) and steps >= 1):
         raise InputError(f"descend: expected a code for each of {len(images)} images and a whole number steps >= 1, "
                          f"got codes {np.shape(z)} and {steps!r}")
-    generator, (low, high) = game.sampler, game.pixels
-    wanted = (images * ((high - low) / 2) + (high + low) / 2).astype(game.dtype)
+    generator, wanted = game.drawing_network, game.pixels.inward(images).astype(game.dtype)
     codes, pixels = [], tuple(range(1, images.ndim))
-    with generator.frozen(), ExitStack() as afterwards:
-        afterwards.callback(generator.train, generator.training)
-        generator.eval()
+    with generator.frozen(), generator.evaluating():
         for i in range(0, len(z), chunk):
             code = Parameter(np.array(z[i:i + chunk], game.dtype), "z")
             optimizer = Adam([code], lr)

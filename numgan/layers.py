@@ -1,13 +1,13 @@
-"""The layers, as in Keras: ops with parameters. Read optim.py next."""
+"""The layers, as in Keras: ops with parameters. Now train something, as demos/tiny_gan.py does; then read conv.py."""
 
 import math
 
 import numpy as np
 
-from . import conv, norm, ops
+from . import conv, norm, ops, resize
 from .errors import InputError
 from .network import Layer
-from .tensor import Parameter
+from .tensor import Parameter, Tensor
 
 # ---- initialisers: (shape, rng) -> array
 
@@ -32,7 +32,7 @@ def normal(std):
 def unit_length(shape, rng):
     """Random directions: the weights of each output (last axis) have length 1, so outputs vary as much as the inputs do.
 
-    For weight-normalised layers: their lengths g start at 1.
+    For weight-normalised layers: their lengths start at 1.
     """
     w = rng.standard_normal(shape)
     return w / np.linalg.norm(w.reshape(-1, shape[-1]), axis=0)
@@ -44,8 +44,9 @@ def unit_length(shape, rng):
 class Linear(Layer):
     """What Dense and the convolutions share: weights w, drawn by `init`, and a bias b per output channel, at first 0.
 
-    With `weight_norm`, w = g v / |v| for each output channel (Salimans & Kingma 2016, eq. 2): v gives the direction of its
-    weights and the number g their length, and these are trained in the place of w. At first v = w and g = |w|.
+    With `weight_norm`, w = length · v / |v| for each output channel (Salimans & Kingma 2016, eq. 2): v gives the direction of
+    its weights, one number their length, and these are trained in the place of w. At first v = w, and the length is |w|. It
+    is the attribute `g`, as in the paper; the ops' g, the incoming gradient, is something else.
     """
 
     output_axis = -1  # of w
@@ -55,7 +56,7 @@ class Linear(Layer):
         self.outputs, self.use_bias, self.init, self.weight_norm = outputs, use_bias, init, weight_norm
 
     def build(self, shape, rng, dtype):
-        """Parameters w (as `weight_shape` says), or v like it and g, one number per output channel; and b (outputs,)."""
+        """Parameters w of `weight_shape`, or v of that shape and g, one length per output channel; and b (outputs,)."""
         w = Parameter(self.init(self.weight_shape(shape), rng).astype(dtype))
         if self.weight_norm:
             self.v, self.g = w, Parameter(self.length(w).data)
@@ -131,14 +132,14 @@ class Conv2DTranspose(Conv2D):
 class ResizeConv2D(Conv2D):
     """UpSampling2D(2) and a Conv2D in one, (H, W, C) -> (2H, 2W, filters): a third of the work for 5 × 5 kernels.
 
-    For 3 × 3 kernels it is as much (see conv.resize_conv2d).
+    For 3 × 3 kernels it is as much (see resize.resize_conv2d).
     """
 
     def __init__(self, filters, kernel_size, *, use_bias=True, init=glorot_uniform, weight_norm=False):
         super().__init__(filters, kernel_size, use_bias=use_bias, init=init, weight_norm=weight_norm)
 
     def product(self, x, w):
-        return conv.resize_conv2d(x, w)
+        return resize.resize_conv2d(x, w)
 
 
 # ---- normalisation and noise
@@ -163,6 +164,8 @@ class BatchNorm(Layer):
         self.mean, self.variance = np.zeros(shape[-1], dtype), np.ones(shape[-1], dtype)
 
     def forward(self, x):
+        if x.shape[-1:] != self.gamma.shape:
+            raise InputError(f"BatchNorm: expected input (..., {self.gamma.size}), got {x.shape}")
         if not self.training:
             scale = self.gamma / np.sqrt(self.variance + self.variance.dtype.type(self.eps))
             return x * scale + (self.beta - self.mean * scale)
@@ -196,7 +199,7 @@ class Dropout(Layer):
         if not self.training or self.threshold == 0:
             return x
         kept = np.frombuffer(self.rng.bytes(2 * x.size), np.uint16).reshape(x.shape) >= self.threshold
-        return ops.mul(x, kept * x.dtype.type(1 / (1 - self.threshold / 2**16)))
+        return x * Tensor(kept * x.dtype.type(1 / (1 - self.threshold / 2**16)))
 
 
 class GaussianNoise(Layer):
@@ -213,7 +216,7 @@ class GaussianNoise(Layer):
     def forward(self, x):
         if not self.training:
             return x
-        return x + (self.rng.standard_normal(x.shape, np.float32) * np.float32(self.std)).astype(x.dtype, copy=False)
+        return x + Tensor((self.rng.standard_normal(x.shape, np.float32) * np.float32(self.std)).astype(x.dtype, copy=False))
 
 
 # ---- layers without parameters
@@ -226,11 +229,9 @@ class Reshape(Layer):
         check_positive("Reshape", **{f"axis {i}": n for i, n in enumerate(shape)})
         self.shape = shape
 
-    def build(self, shape, rng, dtype):
-        if math.prod(shape) != math.prod(self.shape):
-            raise InputError(f"expected {math.prod(self.shape)} elements for {self.shape}, got {math.prod(shape)}: {shape}")
-
     def forward(self, x):
+        if math.prod(x.shape[1:]) != math.prod(self.shape):
+            raise InputError(f"expected {math.prod(self.shape)} elements for {self.shape}, got {math.prod(x.shape[1:])}")
         return x.reshape(len(x), *self.shape)
 
 
@@ -249,7 +250,7 @@ class UpSampling2D(Layer):
         self.factor = factor
 
     def forward(self, x):
-        return conv.upsample(x, self.factor)
+        return resize.upsample(x, self.factor)
 
 
 class LeakyReLU(Layer):

@@ -1,21 +1,32 @@
 """Losses: one number L that says how wrong a network is, and dL/d(output), from which all its gradients follow.
 
-All are means over all elements (n of them), so that learning rates do not depend on the batch. Targets are constants:
-plain numbers, or arrays of the prediction's shape. Read network.py next.
+All are means over all elements (n of them), so that learning rates do not depend on the batch. A target is a plain number, or
+an array or Tensor of the prediction's shape; arrays are copied and take the prediction's dtype. `l1` and `l2` pass a gradient
+to a target that requires one, too; the cross-entropies refuse such a target. Read optim.py next.
 """
 
 import numpy as np
 
 from .errors import InputError
-from .ops import logistic
-from .tensor import as_tensor, from_op
+from .ops import logistic, unbroadcast
+from .tensor import Tensor, as_tensor, from_op
 
 
 def _target(op, t, x):
-    """The target as an array of x's dtype; InputError if its shape is neither () nor x's."""
-    t = np.asarray(getattr(t, "data", t), x.dtype)
-    if t.shape not in ((), x.shape):
-        raise InputError(f"{op}: expected a target like the prediction, {x.shape}, or one number, got {t.shape}")
+    """The target as a Tensor of x's dtype; InputError if its shape is neither () nor x's, or if it is not of real numbers."""
+    if not isinstance(t, Tensor):
+        t = np.array(t)
+        t = Tensor(t.astype(x.dtype) if t.dtype.kind in "biuf" else t)
+    if t.shape not in ((), x.shape) or t.dtype != x.dtype:
+        raise InputError(f"{op}: expected a target like the prediction, {x.dtype} {x.shape}, or one number, "
+                         f"got {t.dtype} {t.shape}")
+    return t
+
+
+def _constant(op, t):
+    """t, unless it is a Tensor that requires a gradient: InputError, since this loss has none for its target."""
+    if isinstance(t, Tensor) and t.requires_grad:
+        raise InputError(f"{op}: the target is a constant of this loss, but requires a gradient; use target.detach()")
     return t
 
 
@@ -26,7 +37,7 @@ def bce_with_logits(x, t):
     whatever x is. softplus' = sigmoid, so dL/dx = (p - t) / n.
     """
     x = as_tensor(x)
-    X, t = x.data, _target("bce_with_logits", t, x)
+    X, t = x.data, _target("bce_with_logits", _constant("bce_with_logits", t), x).data
     loss = np.maximum(X, 0) - t * X + np.log1p(np.exp(-np.abs(X)))  # softplus(x) = max(x, 0) + ln(1 + e^-|x|)
     return from_op(loss.mean(), (x, lambda g: g * (logistic(X) - t) / _count(X)))
 
@@ -39,7 +50,7 @@ def bce(p, t):
     Raises InputError if a p lies outside [0, 1].
     """
     p = as_tensor(p)
-    P, t = p.data, _target("bce", t, p)
+    P, t = p.data, _target("bce", _constant("bce", t), p).data
     if not ((P >= 0) & (P <= 1)).all():
         raise InputError(f"bce: expected probabilities in [0, 1], got {P.min():g} … {P.max():g}; logits? bce_with_logits")
     smallest = np.finfo(P.dtype).tiny
@@ -50,17 +61,23 @@ def bce(p, t):
 
 
 def l2(y, t):
-    """Mean squared error, mean of (y - t)².   dL/dy = 2 (y - t) / n."""
+    """Mean squared error, mean of (y - t)².   dL/dy = 2 (y - t) / n, and dL/dt = -dL/dy."""
     y = as_tensor(y)
-    error = y.data - _target("l2", t, y)
-    return from_op((error * error).mean(), (y, lambda g: g * 2 * error / _count(error)))
+    t = _target("l2", t, y)
+    error, shape = y.data - t.data, t.shape
+    return from_op((error * error).mean(),
+                   (y, lambda g: g * 2 * error / _count(error)),
+                   (t, lambda g: unbroadcast(-g * 2 * error / _count(error), shape)))
 
 
 def l1(y, t):
-    """Mean absolute error, mean of |y - t|.   dL/dy = sign(y - t) / n; 0 where y = t."""
+    """Mean absolute error, mean of |y - t|.   dL/dy = sign(y - t) / n, 0 where y = t; and dL/dt = -dL/dy."""
     y = as_tensor(y)
-    error = y.data - _target("l1", t, y)
-    return from_op(np.abs(error).mean(), (y, lambda g: g * np.sign(error) / _count(error)))
+    t = _target("l1", t, y)
+    error, shape = y.data - t.data, t.shape
+    return from_op(np.abs(error).mean(),
+                   (y, lambda g: g * np.sign(error) / _count(error)),
+                   (t, lambda g: unbroadcast(-g * np.sign(error) / _count(error), shape)))
 
 
 def softmax_cross_entropy(x, labels):
@@ -68,7 +85,7 @@ def softmax_cross_entropy(x, labels):
 
     -ln p[label] = ln Σ eˣ - x[label], and the derivative of ln Σ eˣ is p: dL/dx = (p - onehot(label)) / n.
     """
-    x, labels = as_tensor(x), np.asarray(labels)
+    x, labels = as_tensor(x), np.array(_constant("softmax_cross_entropy", labels))
     X = x.data
     if X.ndim != 2 or labels.shape != X.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
         raise InputError(f"softmax_cross_entropy: expected logits (n, classes) and integer labels (n,), "

@@ -1,4 +1,4 @@
-"""Keep freed memory for the next array."""
+"""A setting of the C library that keeps freed memory for the next array. Read errors.py next."""
 
 import ctypes
 import sys
@@ -7,10 +7,10 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # from glibc's malloc.h
 
 
 def keep_freed_memory():
-    """Tell glibc's malloc to reuse the memory of large arrays instead of returning it to the system; no-op elsewhere.
+    """Make glibc's malloc reuse the memory of large arrays instead of returning it to the system. Elsewhere: do nothing.
 
-    A training step frees and asks for the same arrays again and again. By default each large one is mapped anew, and the
-    system zeroes every page of it at first touch. The setting holds for the whole process; what was used stays reserved.
+    Every training step allocates and frees the same arrays. By default the system maps new pages for each large one, and fills
+    every page with zeros when it is first used. The setting applies to the whole process, which keeps the memory it has used.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt:

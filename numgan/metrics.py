@@ -1,7 +1,7 @@
 """How good are generated images: do they look real, are they diverse, are they new?
 
-No figure says much alone. Compare it with that of real images which the generator has not seen: demos/evaluate.py prints both.
-Images are float arrays (n, ...); what is measured in pixels depends on their range.
+No figure means much alone. Compare it with the figure for real images that the generator has not seen: demos/evaluate.py
+prints both. Images are float arrays (n, ...), and distances between them depend on their range. Read doctor.py next.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from .layers import BatchNorm, Conv2D, Dense, Flatten, ReLU
 from .network import Sequential
 from .tensor import no_grad
 
-# ---- a digit classifier, in the place that Inception has for photographs
+# ---- a digit classifier: for digits, what Inception is for photographs
 
 
 def network(rng):
@@ -26,14 +26,14 @@ def network(rng):
 
 
 class Classifier:
-    """A trained `network`, used `chunk` images at a time: float (n, 28, 28, 1) in [-1, 1], else InputError."""
+    """A trained `network`. Images are float (n, 28, 28, 1) in [-1, 1], else InputError; `chunk` are processed at a time."""
 
     def __init__(self, net, chunk=200):
         self.net, self.chunk = net, chunk
         net.eval()
 
     def features(self, images):
-        """What the last layer sees, (n, 64)."""
+        """The input of the last layer, (n, 64)."""
         _rows("Classifier: images", images)
         low, high = images.min(), images.max()
         if images.shape[1:] != self.net.input_shape or low < -1 or high > 1:
@@ -56,7 +56,7 @@ class Classifier:
 
 
 def load_classifier():
-    """The Classifier in the package; `data/README.md` tells how it was trained and how often it is right."""
+    """The Classifier in the package; `data/README.md` describes how it was trained and how often it is right."""
     from importlib.resources import files  # slow to import
 
     net = network(np.random.default_rng(0))
@@ -69,15 +69,16 @@ def load_classifier():
 
 
 def frechet_distance(a, b):
-    """Squared Fréchet distance of two feature sets (n, d) and (m, d), n, m >= 2, each taken for a Gaussian N(μ, C); >= 0.
+    """Squared Fréchet distance, >= 0, of two feature sets (n, d) and (m, d), n, m >= 2, if each came from a Gaussian N(μ, C).
 
         |μ_a - μ_b|² + tr(C_a + C_b - 2 (C_a C_b)^½)        (Dowson & Landau 1982; the FID of Heusel et al. 2017, eq. 6)
 
-    With X = QR for centred features X, C = RᵀR / (n - 1), and no covariance is needed: the eigenvalues of C_a C_b are the
-    squares of the singular values of R_a R_bᵀ (both divided by √(n - 1)), so the trace of the root is the sum of these.
+    No covariance has to be computed. With X = QR for centred features X, C = RᵀR / (n - 1). The eigenvalues of C_a C_b are
+    the squares of the singular values of R_a R_bᵀ (each R divided by its √(n - 1)), so the trace of the root is the sum of
+    these singular values.
 
-    On a Classifier's features this is the *digit-FID*, which can be compared with other digit-FIDs of the same classifier, not
-    with a FID by Inception. Small sets raise it: compare at equal n.
+    On a Classifier's features this is the *digit-FID*. It can be compared with other digit-FIDs of the same classifier, not
+    with a FID from Inception. Small sets raise it: compare at equal n.
     """
     a, b = _pair("frechet_distance", a, b, least=2, dtype=np.float64)
     (mean_a, a), (mean_b, b) = map(_gaussian, (a, b))
@@ -94,7 +95,7 @@ def _gaussian(x):
 def digit_score(probabilities):
     """exp E[KL(p(y|x) || p(y))] of (n, k) probabilities, the inception score of Salimans et al. 2016, section 4; in [1, k].
 
-    It is k if every image is surely one digit and all digits are equally frequent, 1 if all images get the same p.
+    It is k if every image is certainly one digit and all digits are equally frequent; it is 1 if all images get the same p.
     With the entropy H, E[KL] = H(p(y)) - E[H(p(y|x))].
     """
     p = _probabilities(probabilities)
@@ -102,16 +103,16 @@ def digit_score(probabilities):
 
 
 def digit_histogram(probabilities):
-    """How many images are most probably 0, 1, ...: (n, k) -> integers (k,)."""
+    """For each digit, how many images most probably show it: (n, k) -> integers (k,)."""
     p = _probabilities(probabilities)
     return np.bincount(p.argmax(1), minlength=p.shape[1])
 
 
 def histogram_kl(histogram, reference=None):
-    """KL(h || r) = Σ h ln(h / r) in nats of counts or shares (k,) to those of a reference, by default all equal.
+    """KL(h || r) = Σ h ln(h / r) in nats, from counts or shares h (k,) to those of a reference r, by default all equal.
 
-    A digit that never comes adds nothing (0 ln 0 = 0): the sum is ln k at most for equal r, if only one digit comes.
-    It is infinite where r = 0 < h.
+    A digit that never occurs adds nothing (0 ln 0 = 0). For equal r, the sum is at most ln k: when only one digit occurs.
+    It is infinite if a digit has r = 0 < h.
     """
     h = _shares("histogram_kl", histogram)
     r = _shares("histogram_kl, reference", np.ones(len(h)) if reference is None else reference)
@@ -123,7 +124,7 @@ def histogram_kl(histogram, reference=None):
 
 
 def confidence(probabilities):
-    """(mean of the largest p, share of images where it is above 0.9) of (n, k) probabilities."""
+    """From (n, k) probabilities: the mean of each image's largest p, and the share of images whose largest p is above 0.9."""
     largest = _probabilities(probabilities).max(1)
     return float(largest.mean()), float((largest > 0.9).mean())
 
@@ -139,15 +140,16 @@ def _entropy(p):
 def diversity(images):
     """Root of the mean squared difference of two images (n, ...), over all pairs and pixels; n >= 2.
 
-    0.73 for MNIST's digits in [-1, 1], 0 if all are the same. E (x - y)² = 2 Var x makes it O(n).
+    It is 0.73 for MNIST's digits in [-1, 1], and 0 if all images are the same. E (x - y)² = 2 Var x makes it O(n).
     """
     return float(np.sqrt(2 * _rows("diversity", images, least=2).var(0, ddof=1, dtype=np.float64).mean()))
 
 
 def nearest(images, training, *, block=256):
-    """The nearest of the training images (m, ...) to each image (n, ...): Euclidean distances (n,), indices (n,).
+    """For each image (n, ...), the nearest of the training images (m, ...): Euclidean distances (n,), indices (n,).
 
-    A generator that memorises is nearer to its training images than other real images are. `block` images at a time.
+    If a generator memorises, its images are nearer to the training images than other real images are. `block` images are
+    compared at a time.
     """
     x, y = _pair("nearest", images, training)
     indices = np.concatenate([distances.argmin(1) for distances in _squared_distances(x, y, block)])
@@ -155,7 +157,7 @@ def nearest(images, training, *, block=256):
 
 
 def one_nn_error(images, labels, test_images, test_labels):
-    """Share of test images to which the label of the nearest of `images` is not theirs, in [0, 1]."""
+    """Share of the test images, in [0, 1], whose nearest image among `images` has another label than theirs."""
     for one, many in (labels, images), (test_labels, test_images):
         if np.shape(one) != np.shape(many)[:1] or np.asarray(one).dtype.kind not in "iu":
             raise InputError(f"one_nn_error: expected an integer label for each of {len(many)} images, got {_describe(one)}")
@@ -164,9 +166,10 @@ def one_nn_error(images, labels, test_images, test_labels):
 
 
 def modes_covered(points, centres, sigma):
-    """(modes covered, share of high-quality points) of points (n, d) from a mixture with these centres (k, d).
+    """(modes covered, share of high-quality points) of points (n, d), for a mixture with these centres (k, d).
 
-    High quality: within 3 sigma of the nearest centre, whose mode it covers (Srivastava et al. 2017, Lin et al. 2018).
+    A point is of high quality if it lies within 3 sigma of the nearest centre; it then covers that mode (Srivastava et al.
+    2017, Lin et al. 2018).
     """
     _positive("modes_covered", sigma)
     distances, modes = nearest(points, centres)
@@ -178,22 +181,22 @@ def parzen_log_likelihood(samples, points, sigma, *, block=256):
     """ln p of each point (m, ...) in nats, (m,), where p is the mean of Gaussians N(s, σ² I) around the samples s (n, ...).
 
     The protocol of Goodfellow et al. 2014 (section 5, and their code) for MNIST: pixels in [0, 1], that is (images + 1) / 2;
-    10,000 samples; σ as `choose_sigma` finds it with 1,000 digits that are not the test set's; mean and standard error over
-    the 10,000 test digits. A weak judge: good samples and good likelihoods are nearly independent (Theis et al. 2016).
+    10,000 samples; σ from `choose_sigma` with 1,000 digits outside the test set; mean and standard error over the 10,000 test
+    digits. This is a weak measure: good samples and good likelihoods are nearly independent (Theis et al. 2016).
     """
     _positive("parzen_log_likelihood", sigma)
     y, x = _pair("parzen_log_likelihood", samples, points, dtype=np.float64)
     likelihoods = []
     for exponents in _squared_distances(x, y, block):
         exponents /= -2 * sigma**2
-        top = exponents.max(1, keepdims=True)  # so that not every exponential vanishes
+        top = exponents.max(1, keepdims=True)  # so that the largest exponential is 1, and not all are 0
         exponents -= top
         likelihoods.append(top[:, 0] + np.log(np.exp(exponents, out=exponents).mean(1)))
     return np.concatenate(likelihoods) - x.shape[1] * np.log(sigma * np.sqrt(2 * np.pi))
 
 
 def choose_sigma(samples, validation, candidates):
-    """The candidate σ with which the samples give the validation points the largest mean log-likelihood."""
+    """The one of the candidates σ that gives the validation points the largest mean log-likelihood."""
     return max(candidates, key=lambda sigma: parzen_log_likelihood(samples, validation, sigma).mean())
 
 
@@ -214,7 +217,7 @@ def _squared_distances(x, y, block):
 
 
 def _rows(name, x, least=1):
-    """A finite float array (n, ...), n >= least, as (n, d); else InputError."""
+    """x as (n, d), if it is a finite float array (n, ...) with n >= least; else InputError."""
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f" or x.ndim < 2 or len(x) < least or not x.size:
         raise InputError(f"{name}: expected a float array (n, ...), n >= {least}, got {_describe(x)}")
     if not np.isfinite(x).all():
@@ -223,7 +226,7 @@ def _rows(name, x, least=1):
 
 
 def _pair(name, a, b, least=1, dtype=np.float32):
-    """Two such arrays, with rows of one shape, as (n, d) and (m, d) of one dtype, at least `dtype`."""
+    """Two such arrays, whose rows have the same shape, as (n, d) and (m, d) of one dtype: `dtype` or a wider one."""
     rows = _rows(name, a, least), _rows(name, b, least)
     if a.shape[1:] != b.shape[1:]:
         raise InputError(f"{name}: expected rows of one shape, got {a.shape} and {b.shape}")

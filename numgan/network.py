@@ -1,9 +1,9 @@
-"""What a layer is, and how layers are stacked to a network.
+"""What a layer is, and how layers are stacked into a network.
 
     generator = Sequential(Dense(128), ReLU(), Dense(784), Tanh(), input_shape=(100,), rng=np.random.default_rng(0))
     images = generator(z)
 
-A Sequential is built at once: every layer learns its input shape, draws its parameters and says its output shape, so
+A Sequential is built at once: every layer learns its input shape, draws its parameters and states its output shape, so
 what does not fit is reported before anything runs. Shapes are those of one image, without the batch axis.
 Read layers.py next.
 """
@@ -19,11 +19,14 @@ from .tensor import Parameter, as_tensor, no_grad
 class Layer:
     """A function with parameters: `build` makes them, `forward` calls ops.
 
+    training   batch statistics from the batch and dropout on (True), or as `eval` describes
+    built      whether the layer is part of a complete network: then it keeps its parameters in any other, too
+
     Parameters, buffers (plain arrays that belong to the state but are not trained, as batch statistics) and inner layers
     are found by walking the attributes in the order of their definition.
     """
 
-    training = True
+    training, built = True, False
 
     def build(self, shape, rng, dtype):
         """Make what is needed for inputs of `shape`. Raises InputError if they do not suit the layer."""
@@ -59,10 +62,16 @@ class Layer:
     def load_state(self, state):
         """Take over what `state()` of an equal network returned. If it differs: InputError, and nothing has changed."""
         load_arrays(self.state(), state, type(self).__name__)
+        for p in self.parameters():
+            p.moved()
+
+    def all_layers(self):
+        """This layer and all inside it."""
+        return [self, *(item for _, item in self.walk() if isinstance(item, Layer))]
 
     def train(self, training=True):
         """Batch statistics from the batch, dropout on."""
-        for layer in (self, *(item for _, item in self.walk() if isinstance(item, Layer))):
+        for layer in self.all_layers():
             layer.training = training
 
     def eval(self):
@@ -70,19 +79,34 @@ class Layer:
         self.train(False)
 
     @contextmanager
+    def evaluating(self):
+        """Eval mode within this block; afterwards every layer is back in the mode that it was in."""
+        before = [(layer, layer.training) for layer in self.all_layers()]
+        self.eval()
+        try:
+            yield self
+        finally:
+            for layer, training in before:
+                layer.training = training
+
+    @contextmanager
     def frozen(self):
         """Within this block nothing of this network changes: no gradients for its parameters, no new batch statistics.
 
         Gradients still flow through it to its input: so a generator learns from a discriminator.
+
+        The block stands around the forward pass, where a graph is recorded, not around `backward()`: an edge to a frozen
+        parameter is never recorded, and an edge that does not exist cannot be walked. So an optimiser's `minimize` may stand
+        outside. Blocks may nest and overlap: a parameter stays frozen until the last of its blocks has ended.
         """
-        before = [(p, p.requires_grad) for p in self.parameters()]
-        for p, _ in before:
-            p.requires_grad = False
+        parameters = self.parameters()
+        for p in parameters:
+            p.frozen += 1
         try:
             yield self
         finally:
-            for p, flag in before:
-                p.requires_grad = flag
+            for p in parameters:
+                p.frozen -= 1
 
 
 def load_arrays(own, given, where):
@@ -100,6 +124,9 @@ class Sequential(Layer):
 
     With `input_shape` (one image's, without the batch axis) and `rng` it is built at once, with parameters of `dtype`;
     without, it is a part of another network. What does not fit raises InputError naming the layer and the shapes.
+
+    A layer or Sequential that is part of a built network already keeps its parameters and its mode. So a trained network can
+    become part of another one, and two networks can share weights; their names are those in the network built last.
     """
 
     def __init__(self, *layers, input_shape=None, rng=None, dtype=np.float32):
@@ -117,20 +144,21 @@ class Sequential(Layer):
             for name, item in self.walk():
                 if isinstance(item, Parameter):
                     item.name = name
+            for layer in self.all_layers():
+                layer.built = True
 
     def members(self):
         return {f"{i}_{type(layer).__name__}": layer for i, layer in enumerate(self.stack)}
 
     def build(self, shape, rng, dtype):
-        """Builds layer after layer; an empty batch, sent through each, tells the shape that the next one gets."""
+        """Build layer after layer; an empty batch, sent through each, finds the input shape of the next one."""
         self.input_shape, self.output_shapes = shape, []
         for i, layer in enumerate(self.stack):
             try:
-                layer.build(shape, rng, dtype)
-                with no_grad():
-                    layer.eval()
+                if not layer.built:
+                    layer.build(shape, rng, dtype)
+                with no_grad(), layer.evaluating():
                     shape = layer(np.zeros((0, *shape), dtype)).shape[1:]
-                    layer.train()
             except InputError as error:
                 raise InputError(f"Sequential: layer {i} ({type(layer).__name__}), input {shape}: {error}") from None
             self.output_shapes.append(shape)

@@ -1,4 +1,7 @@
-"""Batch normalisation, whose gradient is worth deriving by hand. Read losses.py next."""
+"""Batch normalisation: every channel of a batch to one mean and one deviation; its gradient is worth deriving by hand.
+
+Read resize.py next if you like (second reading), or games/.
+"""
 
 import numpy as np
 
@@ -11,15 +14,25 @@ def batch_norm(x, gamma, beta, eps=1e-3):
     """y = γ x̂ + β with x̂ = (x - μ) / σ, σ² = var + eps: every channel (last axis) of the batch to mean β and deviation γ.
 
     Shapes (..., C), (C,), (C,) -> (..., C). Returns y and, as arrays, the batch's mean and (biased) variance.
-    Ioffe & Szegedy 2015, Algorithm 1. With M rows, means over these rows, and h = γ g = dL/dx̂:
+    Ioffe & Szegedy 2015, Algorithm 1. Below, mean(·) is the mean over all M rows, one number per channel:
 
         dx̂ = (dx - dμ) / σ - x̂ dσ / σ,   dμ = mean(dx),   dσ = mean(x̂ dx)   (from σ² = mean((x - μ)²) + eps)
-        dL = <h, dx̂> = <h - mean(h) - x̂ mean(h x̂), dx> / σ
 
-    and dL = <g, x̂ dγ + dβ>: γ and β serve all rows, so dL/dγ = Σ g x̂ and dL/dβ = Σ g over the rows. γ is the same in all
-    rows, too, so the code multiplies by it last, and takes g where the formula has h.
+    To read off dL/dx, dx must stand alone on the right. A mean moves over to the other side, since every row gets the same
+    one, and so does the mean with weights x̂:
 
-    In words: a shift or a stretch of the whole channel does not reach y, so h loses its components along 1 and x̂.
+        <g, mean(dx)>    = Σᵢ gᵢ (1/M) Σⱼ dxⱼ          = Σⱼ ((1/M) Σᵢ gᵢ) dxⱼ          = <mean(g), dx>
+        <g, x̂ mean(x̂ dx)> = Σᵢ gᵢ x̂ᵢ (1/M) Σⱼ x̂ⱼ dxⱼ    = Σⱼ ((1/M) Σᵢ gᵢ x̂ᵢ) x̂ⱼ dxⱼ    = <x̂ mean(g x̂), dx>
+
+    With dy = γ dx̂ for a change of x alone, and γ and σ the same for all rows of a channel:
+
+        dL = <g, γ dx̂> = <γ / σ (g - mean(g) - x̂ mean(g x̂)), dx>
+
+    For γ and β, dy = x̂ dγ + dβ; they serve all rows, so dL/dγ = Σ g x̂ and dL/dβ = Σ g over the rows.
+
+    In words: a shift of the whole channel does not reach y, so g loses its component along 1. Nor would a stretch if eps were
+    0, so g loses its component along x̂; since mean(x̂²) = var / (var + eps) is a little less than 1, not quite all of it.
+    Raises InputError for other shapes, and for mixed dtypes.
     """
     x, gamma = operands("batch_norm", x, gamma)
     x, beta = operands("batch_norm", x, beta)
@@ -38,10 +51,10 @@ def batch_norm(x, gamma, beta, eps=1e-3):
 
     def vjp_x(g):
         g = g.reshape(X.shape)
-        dx = xhat * (column_dot(g, xhat) / -M)
+        dx = xhat * (column_dot(g, xhat) / -M)  # - x̂ mean(g x̂)
         dx += g
         dx -= g.mean(0)
-        dx *= scale * inverse
+        dx *= scale * inverse  # γ / σ
         return dx.reshape(shape)
 
     y = from_op(y.reshape(shape),

@@ -1,8 +1,10 @@
 """Optimisers: what to do with a gradient. Each owns the parameters that it was given, and touches no others.
 
-`minimize(loss)` is one training step: forget old gradients, walk back from the loss, move the parameters.
-Read gradcheck.py next, then games/.
+`minimize(loss)` is one training step: forget old gradients, walk back from the loss, move the parameters. Beside the
+optimisers stand a schedule for their learning rate and the moving average of a network's weights. Read network.py next.
 """
+
+from copy import deepcopy
 
 import numpy as np
 
@@ -12,7 +14,10 @@ BLOCK = 32768  # elements that are updated at a time: a few such arrays fit into
 
 
 class Optimizer:
-    """Common to all: the parameters, their state (one array per parameter and name), the number of steps t."""
+    """Common to all: the parameters, their state (one array per parameter and name), the number of steps t.
+
+    `lr` is a number or a schedule, a function from the number of steps done to the learning rate, such as LinearDecay.
+    """
 
     def __init__(self, parameters, lr, **ranges):
         self.parameters, self.lr = list(parameters), lr
@@ -20,14 +25,19 @@ class Optimizer:
         if not self.parameters or len({id(p) for p in self.parameters}) < len(self.parameters):
             raise InputError(f"{type(self).__name__}: expected at least one parameter, and each once, "
                              f"got {[p.name for p in self.parameters]}")
-        for name, (value, low, high) in {"lr": (lr, 0, np.inf), **ranges}.items():
+        for name, (value, low, high) in {"lr": (self.rate, 0, np.inf), **ranges}.items():
             if not low <= value < high:
                 raise InputError(f"{type(self).__name__}: expected {low} <= {name} < {high}, got {value}")
+
+    @property
+    def rate(self):
+        """The learning rate of the next step."""
+        return self.lr(int(self.t)) if callable(self.lr) else self.lr
 
     def minimize(self, loss):
         """One step down the gradient of `loss` (a Tensor with one element). Gradients stay readable until the next.
 
-        Raises FloatingPointError, before anything has changed, if the loss is not finite.
+        Raises FloatingPointError, before any parameter has moved, if the loss or a gradient is not finite.
         """
         if not np.isfinite(loss.data).all():
             raise FloatingPointError(f"the loss is {loss.item()}; the first value that is not finite: {loss.first_nonfinite()}")
@@ -37,28 +47,45 @@ class Optimizer:
         self.step()
 
     def step(self):
-        """Move every parameter by its `grad`. Raises InputError, before any has moved, if one has none."""
+        """Move every parameter by its `grad`.
+
+        Before any has moved, raises InputError if a gradient is missing or has not its parameter's shape and dtype, and
+        FloatingPointError if one is not finite; both name the parameter.
+        """
         for p in self.parameters:
             if p.grad is None:
                 raise InputError(f"{type(self).__name__}: no gradient reached {p.name} {p.shape}: "
                                  "is it part of the loss, was it frozen, has backward() run?")
+            if (p.grad.shape, p.grad.dtype) != (p.shape, p.dtype):
+                raise InputError(f"{type(self).__name__}: expected the gradient of {p.name} as {p.dtype} {p.shape}, "
+                                 f"got {p.grad.dtype} {p.grad.shape}")
+            if not is_finite(p.grad):
+                raise FloatingPointError(f"the gradient of {p.name} {p.shape} is not finite")
+        rate = self.rate
         self.t += 1
         for p, *state in zip(self.parameters, *self.moments, strict=True):
             p.data = np.asarray(p.data, order="C")  # so that the blocks below are views of it
             arrays = [a.reshape(-1) for a in (p.data, p.grad, *state)]
             for i in range(0, p.size, BLOCK):
-                self.update(*(a[i:i + BLOCK] for a in arrays))
+                self.update(rate, *(a[i:i + BLOCK] for a in arrays))
             p.moved()
 
     def state(self):
-        """Name -> array (no copy): the step number and every parameter's moments. InputError if two share a name."""
-        if len({p.name for p in self.parameters}) < len(self.parameters):
-            raise InputError(f"{type(self).__name__}.state: expected distinct names, got {[p.name for p in self.parameters]}")
-        return {"t": self.t} | {f"{p.name}.moment{i}": moment for i, moments in enumerate(self.moments, 1)
-                                for p, moment in zip(self.parameters, moments, strict=True)}
+        """Name -> array (no copy): the step number, and each parameter's moments. A second parameter "w" is named "w#2"."""
+        names = [p.name for p in self.parameters]
+        names = [f"{name}#{seen}" if (seen := names[:i].count(name) + 1) > 1 else name for i, name in enumerate(names)]
+        return {"t": self.t} | {f"{name}.moment{i}": moment for i, moments in enumerate(self.moments, 1)
+                                for name, moment in zip(names, moments, strict=True)}
 
     def _zeros(self):
-        return [np.zeros_like(p.data) for p in self.parameters]
+        return [np.zeros(p.shape, p.dtype) for p in self.parameters]
+
+
+def is_finite(g):
+    """Whether all elements of an array are finite. Σ g² is not if one is not; only if it is too large, they are looked at."""
+    flat = g.reshape(-1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.dot(flat, flat)) or np.isfinite(g).all())
 
 
 class SGD(Optimizer):
@@ -69,11 +96,11 @@ class SGD(Optimizer):
         self.momentum = momentum
         self.moments = (self._zeros(),)
 
-    def update(self, theta, g, v):
+    def update(self, rate, theta, g, v):
         """One block, in place."""
         v *= self.momentum
         v += g
-        theta -= self.lr * v
+        theta -= rate * v
 
 
 class Adam(Optimizer):
@@ -91,19 +118,63 @@ class Adam(Optimizer):
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
         self.moments = (self._zeros(), self._zeros())
 
-    def update(self, theta, g, m, v):
-        """One block, in place. Numerator and denominator are multiplied by √(1 - β2ᵗ), which leaves v as it is."""
-        t = int(self.t)
+    def update(self, rate, theta, g, m, v):
+        """One block, in place. The comments give the line of Algorithm 1, counted from the t ← t + 1 of its loop.
+
+        Numerator and denominator of line 7 are both multiplied by root = √(1 - β2ᵗ): then √v̂ root = √v, and lines 5 and 6,
+        m̂ and v̂, need no arrays of their own.
+        """
+        t = int(self.t)  # 1, in step()
         root = (1 - self.beta2**t) ** 0.5
-        m *= self.beta1
+        m *= self.beta1  # 3: m ← β1 m + (1 - β1) g
         change = g * (1 - self.beta1)
         m += change
-        np.multiply(g, g, out=change)
+        np.multiply(g, g, out=change)  # 4: v ← β2 v + (1 - β2) g²
         change *= 1 - self.beta2
         v *= self.beta2
         v += change
-        np.sqrt(v, out=change)
+        np.sqrt(v, out=change)  # 6, 7: (√v̂ + eps) root
         change += self.eps * root
         np.divide(m, change, out=change)
-        change *= self.lr * root / (1 - self.beta1**t)
-        theta -= change
+        change *= rate * root / (1 - self.beta1**t)  # 5, 7: lr m̂ root / ((√v̂ + eps) root)
+        theta -= change  # 7: θ ← θ - lr m̂ / (√v̂ + eps)
+
+
+class LinearDecay:
+    """A schedule: the learning rate is lr for the share `hold` of `steps` steps, then falls linearly to 0.
+
+    Raises InputError unless steps > 0 and 0 <= hold < 1.
+    """
+
+    def __init__(self, lr, steps, *, hold=0.5):
+        if not (steps > 0 and 0 <= hold < 1):
+            raise InputError(f"LinearDecay: expected steps > 0 and 0 <= hold < 1, got {steps} and {hold}")
+        self.lr, self.steps, self.hold = lr, steps, hold
+
+    def __call__(self, t):
+        """The learning rate after t steps."""
+        return self.lr * min(1, max(0, (1 - t / self.steps) / (1 - self.hold)))
+
+
+class MovingAverage:
+    """`network`: a copy of a network whose parameters and buffers are averages over the steps (Yazici et al. 2019).
+
+    Each `update` keeps the share `keep` of the average, mean ← keep mean + (1 - keep) value: after k more steps a value's
+    weight has fallen to keepᵏ of what it was. Raises InputError unless 0 < keep < 1.
+    """
+
+    def __init__(self, network, keep):
+        if not 0 < keep < 1:
+            raise InputError(f"MovingAverage: expected 0 < average < 1, got {keep!r}")
+        self.followed, self.keep, self.network = network, keep, deepcopy(network)
+
+    def update(self):
+        """Move the averages towards the followed network's present values."""
+        for mean, array in zip(self.network.state().values(), self.followed.state().values(), strict=True):
+            mean += (1 - self.keep) * (array - mean)
+        for p in self.network.parameters():
+            p.moved()
+
+    def state(self):
+        """Name -> array (no copy) of the averages."""
+        return self.network.state()

@@ -1,4 +1,8 @@
-"""Sample sheets, curves and GIFs. The only module that uses matplotlib, and imports it only when something is drawn."""
+"""Sample sheets, curves and animations, as files.
+
+This is the only module that uses matplotlib, and it imports matplotlib only when something is drawn, because that takes time.
+Read checkpoint.py next.
+"""
 
 import numpy as np
 
@@ -6,7 +10,7 @@ from .checkpoint import atomic
 
 
 def sheet(images, columns=None, border=2):
-    """Images (n, H, W, 1) in [-1, 1] side by side in one uint8 array, row by row; columns: by default √n rounded up."""
+    """Images (n, H, W, 1) in [-1, 1], row by row in one uint8 array. columns: images in a row, by default √n rounded up."""
     n, h, w, _ = images.shape
     columns = columns or int(np.ceil(np.sqrt(n)))
     rows = -(-n // columns)
@@ -17,22 +21,24 @@ def sheet(images, columns=None, border=2):
 
 
 def save_sheet(path, images, columns=None, zoom=2):
-    """Write a sheet of images (n, H, W, 1) in [-1, 1] as PNG, every pixel `zoom` × `zoom`."""
+    """Write a sheet of images (n, H, W, 1) in [-1, 1] as a PNG file, every pixel enlarged to `zoom` × `zoom`."""
     from matplotlib.image import imsave
     page = sheet(images, columns).repeat(zoom, 0).repeat(zoom, 1)
     with atomic(path) as temporary:
-        imsave(temporary, page[..., None].repeat(3, 2))  # RGB: a colour map would lose a level here and there
+        imsave(temporary, page[..., None].repeat(3, 2))  # RGB: a colour map would merge some of the 256 levels
 
 
 def save_curves(path, history, panels, equilibrium):
-    """Curves over the steps, as PNG.
+    """Write curves over the steps as a PNG file, one panel below the other.
 
-    history: name -> array, with "step"; panels: title -> names of its curves; equilibrium: name of a loss -> its value
-    where D cannot tell real from fake.
+    history      name -> array, one of them "step"
+    panels       title of a panel -> names of its curves
+    equilibrium  name of a loss -> its value when D cannot tell real from fake, drawn as a dotted line
     """
     from matplotlib.figure import Figure
     figure = Figure(figsize=(9, 1 + 2.4 * len(panels)), layout="constrained")
-    for axes, (title, names) in zip(figure.subplots(len(panels), sharex=True), panels.items(), strict=True):
+    rows = figure.subplots(len(panels), squeeze=False, sharex=True)[:, 0]
+    for axes, (title, names) in zip(rows, panels.items(), strict=True):
         for i, name in enumerate(names):
             steps, values = history["step"], history[name]
             axes.plot(steps, values, color=f"C{i}", alpha=0.25, linewidth=0.8)
@@ -49,7 +55,7 @@ def save_curves(path, history, panels, equilibrium):
 
 
 def save_gif(path, pictures, fps=5):
-    """An animation of PNG files of one size, in the given order; the last stays for two seconds."""
+    """Write an animation of PNG files of one size, in the given order. The last one stays for two seconds."""
     from matplotlib.animation import PillowWriter
     from matplotlib.figure import Figure
     from matplotlib.image import imread
@@ -65,9 +71,10 @@ def save_gif(path, pictures, fps=5):
 
 
 def save_plane(path, surface, extent, points, centres, title):
-    """Points (n, 2) on D's surface, as PNG of 400 × 430 pixels: D(x) in [0, 1] on a grid (rows, columns) over ±extent.
+    """Write points (n, 2) on a map of D as a PNG file of 400 × 430 pixels.
 
-    D takes blue for fake, red for real. Circles mark the true modes' centres (k, 2).
+    surface: D(x) in [0, 1] on a grid (rows, columns) over ±extent; blue is fake and red is real to D. Circles mark the centres
+    (k, 2) of the true modes.
     """
     from matplotlib.figure import Figure
     figure = Figure(figsize=(4, 4.3), dpi=100)

@@ -1,18 +1,18 @@
-"""How far a run is, on standard error."""
+"""The line on standard error that shows how far a run is. Read memory.py next."""
 
 import sys
 import time
 
 
 class Progress:
-    """The line that says how far a run is: on a terminal one line that is rewritten, elsewhere one per snapshot."""
+    """Prints the progress of a run: on a terminal as one line that is rewritten, elsewhere as one line per snapshot."""
 
     def __init__(self, done, total, names):
         self.first, self.total, self.names, self.began, self.shown = done, total, names, time.monotonic(), 0.0
         self.live = sys.stderr.isatty()
 
     def show(self, row, lasting):
-        """Show the row of the latest step, at most five times a second; `lasting` ones always, and they stay."""
+        """Show the row of the latest step, at most five times a second. A `lasting` row is always shown, and stays."""
         now = time.monotonic()
         if not lasting and not (self.live and now - self.shown > 0.2):
             return
@@ -24,5 +24,5 @@ class Progress:
                  end="\n" if lasting or not self.live else "")
 
     def say(self, line, end="\n"):
-        """Print a line over the live one."""
+        """Print a line, over the one that is being rewritten."""
         print(f"\r{line:<79}" if self.live else line, end=end, file=sys.stderr, flush=True)

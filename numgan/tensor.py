@@ -1,14 +1,33 @@
 """A value that remembers how it was computed, and the one loop that walks back and hands out gradients.
 
-Backpropagation tells how much a number L, the loss, changes with each of the values that it was computed from: the gradient
-of a value holds dL/d(element) for each of its elements. L's own is 1. Where y = f(x) and dL/dy is known, the derivative of f
-alone gives dL/dx (the chain rule); where x is used in several places, a change of it reaches L through each, and dL/dx is the
-sum of what they give. So one walk from L back to its inputs finds all gradients, and no op needs to know any other.
+How much does a number L, the loss, change if a value that it was computed from changes a little? The gradient of that value
+holds the answer, dL/d(element), for each of its elements. L's own is 1. Where y = f(x) and dL/dy is known, the derivative of
+f alone gives dL/dx: the chain rule. Where x is used in several places, a change of x reaches L through each of them, and
+dL/dx is the sum of what they contribute. So one walk from L back to its inputs finds all gradients, and no op needs to know
+any other. With two leaves, x = 3 and w = 2:
 
-Read this first, then ops.py: there every operation stands beside its derivative.
+    born   value             parents: pairs (parent, vjp)
+      0    x = 3             none: a leaf
+      1    w = 2             none: a leaf
+      2    a = x · w = 6     (x, g ↦ 2 g)  (w, g ↦ 3 g)
+      3    L = a · x = 18    (a, g ↦ 3 g)  (x, g ↦ 6 g)
+
+`L.backward()` pops the youngest value first, with the gradient g that it has by then:
+
+    L, g = 1     a gets 3 · 1 = 3       x gets 6 · 1 = 6
+    a, g = 3     x gets 2 · 3 more: 12  w gets 3 · 3 = 9
+    w, g = 9     a leaf keeps it        L = w x², so dL/dw = x² = 9
+    x, g = 12    a leaf keeps it                     dL/dx = 2 w x = 12
+
+When a value is popped, everything computed from it is younger and has been popped already: its g is complete. That is why
+the tape, the list of values in the order of their birth, needs no topological sort. Read ops.py next: there every operation
+stands beside its derivative.
 """
 
+import functools
 import itertools
+import numbers
+import threading
 from contextlib import contextmanager
 
 import numpy as np
@@ -16,36 +35,47 @@ import numpy as np
 from .errors import InputError
 
 _births = itertools.count()
-_recording = True
+
+
+class _OpenBlocks(threading.local):
+    no_grad = 0  # how many of them are open, in each thread for itself
+
+
+_open = _OpenBlocks()
 
 
 class Tensor:
     """An array in a graph of computations.
 
-    data           ndarray of floats; its dtype is kept by every op (float32 to train, float64 to check)
-    grad           dL/d(data), an ndarray of the same shape and dtype, once `backward()` of a loss L has run; else None
+    data           ndarray of floats, not copied: whoever wraps an array hands it over, since later vjps may read it.
+                   Every op keeps its dtype (float32 to train, float64 to check)
+    grad           of a leaf that requires a gradient, once `backward()` of a loss L has run: dL/d(data), an array of its own
+                   of the same shape and dtype. None before, and always for values that an op computed
     requires_grad  whether anybody wants that gradient
     born           a running number: whatever a value was computed from has a smaller one
-    parents        one pair (parent, vjp) per input that the value was computed from and that requires a gradient:
+    parents        () for a leaf or a constant; None once `backward()` has walked through; else one pair (parent, vjp) per
+                   input that the value was computed from and that requires a gradient:
 
         matmul(a, b)  ──parents──▶  (a, g ↦ g Bᵀ)
                                     (b, g ↦ Aᵀ g)
 
+    captured       parameters without a pair here whose memory `data` or a vjp may share: those that were frozen
+
     A vjp (vector-Jacobian product) maps dL/d(this value) to the part of dL/d(parent) that flows through this op.
+    Copying or pickling a leaf makes a new leaf without gradient, born now; a value with a history is refused.
 
     Raises InputError if `data` is not of a floating-point dtype.
     """
 
-    __slots__ = ("__weakref__", "born", "data", "grad", "parents", "requires_grad")
+    __slots__ = ("__weakref__", "born", "captured", "data", "grad", "parents", "requires_grad")
     __array_ufunc__ = None  # lets `ndarray * tensor` reach Tensor.__rmul__ instead of looping over elements
 
     def __init__(self, data, *, requires_grad=False):
         self.data = np.asarray(data)
         if not np.issubdtype(self.data.dtype, np.floating):
             raise InputError(f"Tensor: expected floating-point data, got {self.data.dtype}; use .astype(np.float32)")
-        self.grad = None
-        self.requires_grad = requires_grad
-        self.parents = ()
+        self.grad, self.requires_grad = None, requires_grad
+        self.parents = self.captured = ()
         self.born = next(_births)
 
     shape = property(lambda self: self.data.shape)
@@ -64,24 +94,41 @@ class Tensor:
         return f"Tensor({value}, {self.dtype}{origin})"
 
     def __len__(self):
+        if not self.shape:
+            raise TypeError("len() of a Tensor with shape (): a single number has no length")
         return len(self.data)
+
+    def __bool__(self):
+        if self.size != 1:
+            raise InputError(f"the truth value of a Tensor: expected one element, got shape {self.shape}")
+        return bool(self.data.item())
+
+    def __reduce__(self):
+        if self.parents != ():
+            raise InputError("a Tensor with a history cannot be copied or pickled: its vjps are functions; use .detach()")
+        return functools.partial(Tensor, requires_grad=self.requires_grad), (self.data.copy(),)
 
     def item(self):
         """The value as a Python float; only for tensors with one element."""
         return self.data.item()
 
+    __float__ = item
+
     def detach(self):
         """The same value without its history: no gradient flows through it."""
-        return Tensor(self.data)
+        with no_grad():
+            return from_op(self.data, (self, None))
 
     def backward(self, grad=None):
         """Add dL/d(leaf) to the `grad` of every leaf that this value L was computed from.
 
         Starts from `grad` = dL/dL = 1; pass an array of L's shape to start from another upstream gradient.
-        The graph is released on the way, so that its arrays can be freed at once.
+        The graph is released on the way, so that its arrays can be freed at once. Leaves get their gradients at the end: if
+        a vjp raises an exception, none has changed.
 
         Raises InputError if L is not a single number and no `grad` is given, if L depends on nothing that requires
-        a gradient, and if a part of the graph has been released by an earlier `backward()`.
+        a gradient, if a part of the graph has been released by an earlier `backward()`, and if a parameter that the graph
+        was computed from has moved since.
         """
         if not self.requires_grad:
             raise InputError("backward: this tensor depends on nothing that requires a gradient (detached or no_grad?)")
@@ -90,18 +137,22 @@ class Tensor:
                 raise InputError(f"backward: starts from one number, the loss; this tensor has shape {self.shape}: "
                                  "reduce it with .sum() or .mean(), or pass the upstream gradient")
             grad = np.ones_like(self.data)
-        nodes = self._history()
-        _add_gradient(self, np.array(grad), "backward", self.data)
+        tape, gradients = self._history(), {}
+        _add_gradient(gradients, self, np.array(grad), "backward", self.data)
 
-        while nodes:  # youngest first: all contributions to a node's gradient come from younger nodes
-            node = nodes.pop()
-            for parent, vjp in node.parents:  # the chain rule
-                _add_gradient(parent, _like(vjp(node.grad), parent), node.op, node.grad)
+        while tape:
+            node = tape.pop()  # the youngest: nothing that is left was computed from it, so its gradient is complete
             if node.parents:
-                node.parents = node.grad = None
+                g = gradients.pop(node)
+                for parent, vjp in node.parents:  # the chain rule
+                    _add_gradient(gradients, parent, vjp(g), node.op, g)
+                node.parents, node.captured = None, ()
+
+        for leaf, g in gradients.items():
+            leaf.grad = g if leaf.grad is None else np.asarray(leaf.grad + g)
 
     def _history(self):
-        """Every tensor that this one was computed from, itself included, oldest first.
+        """The tape: every tensor that this one was computed from, itself included, oldest first.
 
         An input is always born before what is computed from it, so sorting by birth sorts the graph.
         """
@@ -112,10 +163,11 @@ class Tensor:
                 raise InputError(
                     "backward: this graph has been used already. backward() releases a graph as it walks through it, "
                     "to free its memory; compute the forward pass again, or add the losses and call backward() once")
-            for parent, _ in node.parents:
-                if parent.born > node.born:
-                    raise InputError(f"backward: {node.op} was computed before an optimiser moved {parent.name}, and its "
+            for source in *(parent for parent, _ in node.parents), *node.captured:
+                if source.born > node.born:
+                    raise InputError(f"backward: {node.op} was computed before an optimiser moved {source.name}, and its "
                                      "derivative belongs to the old value; compute the forward pass again")
+            for parent, _ in node.parents:
                 if id(parent) not in seen:
                     seen[id(parent)] = parent
                     stack.append(parent)
@@ -130,28 +182,39 @@ class Tensor:
 
 
 class Parameter(Tensor):
-    """A leaf that is trained. `name` says where in a network it sits, as "2_Conv2D.w"."""
+    """A leaf that is trained. `name` says where in a network it sits, as "2_Conv2D.w".
 
-    __slots__ = ("name",)
+    It requires a gradient if `trainable` (which assigning to `requires_grad` sets) and if no `frozen()` block is open:
+    `frozen` counts those.
+    """
 
-    def __init__(self, data, name="parameter"):
-        super().__init__(data, requires_grad=True)
-        self.name = name
+    __slots__ = ("frozen", "name", "trainable")
+
+    def __init__(self, data, name="parameter", *, requires_grad=True):
+        self.frozen, self.name = 0, name
+        super().__init__(data, requires_grad=requires_grad)
+
+    requires_grad = property(lambda self: self.trainable and not self.frozen,
+                             lambda self, wanted: setattr(self, "trainable", wanted))
+
+    def __reduce__(self):
+        return functools.partial(Parameter, requires_grad=self.trainable), (self.data.copy(), self.name)
 
     def moved(self):
         """To be called when `data` has changed: what was computed from the old value is then known to be stale."""
         self.born = next(_births)
 
 
-def _add_gradient(tensor, g, op, upstream):
-    """tensor.grad += g, out of place: `g` may be the very array that another tensor got (`add` gives it to both)."""
+def _add_gradient(gradients, tensor, g, op, upstream):
+    """gradients[tensor] += g, out of place: `g` may be the very array that another tensor got (`add` gives it to both)."""
+    g = _like(g, tensor)
     if g.shape != tensor.shape or g.dtype != tensor.dtype:
         raise TypeError(f"{op}: gradient is {g.dtype} {g.shape}, its tensor is {tensor.dtype} {tensor.shape}")
-    if tensor.grad is not None:
-        g = np.asarray(tensor.grad + g)
-    elif tensor.parents == () and np.may_share_memory(g, upstream):
+    if tensor in gradients:
+        g = np.asarray(gradients[tensor] + g)
+    elif tensor.parents == () and (np.may_share_memory(g, upstream) or not g.flags.writeable):
         g = g.copy()  # a leaf's gradient belongs to the user: no other one may change with it
-    tensor.grad = g
+    gradients[tensor] = g
 
 
 def _like(value, tensor):
@@ -160,33 +223,45 @@ def _like(value, tensor):
 
 
 def from_op(value, *inputs):
-    """The result of an op: its value, and one pair (tensor, vjp) per input.
+    """The result of an op: its value, and one pair (tensor, vjp) per input. A vjp returns g, a view of g or a new array.
 
     An input that needs no gradient is dropped here, and with it its vjp and the arrays that the vjp captured. Constants,
-    frozen parameters, detached values and no_grad are all this one filter, and no op has to think of them.
+    frozen parameters, detached values and no_grad are all this one filter, and no op has to think of them. The other vjps
+    may still read a dropped parameter's memory: `captured` remembers it, so that `backward()` notices if it has moved.
     """
     y = Tensor(_like(value, inputs[0][0]))
     if any(tensor.dtype != y.dtype for tensor, _ in inputs):
         raise TypeError(f"an op on {[str(tensor.dtype) for tensor, _ in inputs]} made {y.dtype}: ops must keep the dtype")
-    if _recording:
+    if not _open.no_grad:
         y.parents = tuple(pair for pair in inputs if pair[0].requires_grad)
         y.requires_grad = bool(y.parents)
+    for tensor, _ in inputs:
+        for p in (tensor,) if isinstance(tensor, Parameter) else tensor.captured:
+            if (y.parents and not tensor.requires_grad) or np.may_share_memory(p.data, y.data):
+                y.captured += (p,)
     return y
 
 
 def as_tensor(x, dtype=None):
-    """x itself if it is a Tensor, else a constant; a plain number takes `dtype`."""
+    """x itself if it is a Tensor, else a constant; a plain number takes `dtype`.
+
+    An array is copied: a vjp may read it later, when its owner has long changed it. To save the copy, wrap it in a Tensor.
+    Raises InputError for what is neither an array of floats nor a real number.
+    """
     if isinstance(x, Tensor):
         return x
-    return Tensor(np.asarray(x, dtype) if np.ndim(x) == 0 else x)
+    if np.ndim(x):
+        return Tensor(np.array(x))
+    if not isinstance(x, numbers.Real) and np.asarray(x).dtype.kind not in "biuf":
+        raise InputError(f"expected a Tensor, an array or a real number, got {x!r}")
+    return Tensor(np.array(x, dtype))
 
 
 @contextmanager
 def no_grad():
-    """Within this block nothing is recorded: values only, and no memory for a backward pass."""
-    global _recording
-    before, _recording = _recording, False
+    """Within this block, this thread records nothing: values only, and no memory for a backward pass."""
+    _open.no_grad += 1
     try:
         yield
     finally:
-        _recording = before
+        _open.no_grad -= 1

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from .digits import fake
 from .proof.report import REPORT
+from .runs import digits, finished, undrawn
 from .scripts import fails, script
 
 COMMON = dict(deadline=None, suppress_health_check=list(HealthCheck))

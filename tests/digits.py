@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from numgan import data
+from numgan import download
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 
@@ -26,13 +26,13 @@ def names_in(folder):
 
 @pytest.fixture
 def fake(monkeypatch):
-    """A tiny MNIST: {name: idx bytes}, known to `data.FILES` and to no mirror."""
+    """A tiny MNIST: {name: idx bytes}, known to `download.FILES` and to no mirror."""
     arrays = {IMAGES: random_bytes((3, 4, 4)), LABELS: np.array([7, 2, 1], np.uint8),
               "t10k-images-idx3-ubyte": random_bytes((2, 4, 4), 1),
               "t10k-labels-idx1-ubyte": np.array([0, 9], np.uint8)}
     files = {name: idx(array) for name, array in arrays.items()}
-    monkeypatch.setattr(data, "FILES", {name: hashlib.sha256(raw).hexdigest() for name, raw in files.items()})
-    monkeypatch.setattr(data, "MIRRORS", ())
+    monkeypatch.setattr(download, "FILES", {name: hashlib.sha256(raw).hexdigest() for name, raw in files.items()})
+    monkeypatch.setattr(download, "MIRRORS", ())
     monkeypatch.delenv("NUMGAN_DATA", raising=False)
     return files
 

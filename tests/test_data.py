@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numgan import data
+from numgan import data, download
 from numgan.errors import InputError
 
 from .digits import IMAGES, LABELS, assert_is_fake, idx, names_in, random_bytes
@@ -169,7 +169,7 @@ def test_read_idx_never_allocates_what_a_header_claims(tmp_path, lengths):
     try:
         with refused(path, " x ".join(map(str, lengths)), "got 10"):
             data.read_idx(path)
-        assert tracemalloc.get_traced_memory()[1] < 2 * data.MAX_BYTES
+        assert tracemalloc.get_traced_memory()[1] < 2 * download.MAX_BYTES
     finally:
         tracemalloc.stop()
 
@@ -179,9 +179,9 @@ def test_read_idx_survives_a_gzip_bomb(tmp_path):
     path.write_bytes(gzip.compress(bytes(1 << 20)) * 1000)
     tracemalloc.start()
     try:
-        with refused(path, f"at most {data.MAX_BYTES} bytes"):
+        with refused(path, f"at most {download.MAX_BYTES} bytes"):
             data.read_idx(path)
-        assert tracemalloc.get_traced_memory()[1] < 3 * data.MAX_BYTES
+        assert tracemalloc.get_traced_memory()[1] < 3 * download.MAX_BYTES
     finally:
         tracemalloc.stop()
 
@@ -263,7 +263,7 @@ def test_mnist_refuses_a_file_with_another_checksum(fake, tmp_path):
     wrong = idx(np.array([7, 2, 2], np.uint8))
     (tmp_path / IMAGES).write_bytes(fake[IMAGES])
     (tmp_path / f"{LABELS}.gz").write_bytes(gzip.compress(wrong))
-    with refused(tmp_path / f"{LABELS}.gz", data.FILES[LABELS], hashlib.sha256(wrong).hexdigest()):
+    with refused(tmp_path / f"{LABELS}.gz", download.FILES[LABELS], hashlib.sha256(wrong).hexdigest()):
         data.mnist("train", tmp_path)
 
 
@@ -375,3 +375,19 @@ def test_few_labels_depend_on_the_generator_only():
 def test_few_labels_that_cannot_be_are_refused(n):
     with pytest.raises(InputError, match=f"labelled images.*{n}$"):
         data.few_labels(data.digits_10k()[1], n, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("n", [10, 13, 99])
+def test_few_labels_are_those_that_the_docstring_names(n):
+    labels = np.random.default_rng(5).integers(0, 10, 500)
+    kept, rng = data.few_labels(labels, n, np.random.default_rng(7)), np.random.default_rng(7)
+    order, turn = rng.permutation(500), rng.permutation(10)
+    for digit in range(10):
+        first = [i for i in order if labels[i] == digit][:n // 10 + (turn[digit] < n % 10)]
+        assert set(np.flatnonzero(kept == digit)) == set(first)
+
+
+@pytest.mark.parametrize("wrong", [10, 255, -1])
+def test_few_labels_of_other_classes_are_refused(wrong):
+    with refused("labels: expected integers from 0 to 9", f"got {wrong}"):
+        data.few_labels(np.array([*range(10)] * 3 + [wrong]), 10, np.random.default_rng(0))

@@ -2,7 +2,6 @@
 
 import os
 import re
-import runpy
 import signal
 import subprocess
 import sys
@@ -14,65 +13,12 @@ import pytest
 
 from numgan import checkpoint, data
 from numgan.games import SGAN
-from numgan.training import load_game
+from numgan.run import load_game
 
-ROOT = Path(__file__).resolve().parents[1]
+from .scripts import ENVIRONMENT, ROOT, contents, process
+
 TRAIN, SAMPLE = ROOT / "demos" / "mnist_gan.py", ROOT / "demos" / "sample.py"
 SEMI_SUPERVISED = ROOT / "demos" / "semi_supervised.py"
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
-
-
-def process(*arguments, cwd):
-    """Run Python in a process of its own, its output piped; it must succeed."""
-    command = [sys.executable, *map(str, arguments)]
-    done = subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done
-
-
-@pytest.fixture
-def script(monkeypatch, capsys):
-    """A function that runs a script here, as `python path arguments` would: (exit status, stdout, stderr)."""
-    def run(path, *arguments):
-        monkeypatch.setattr(sys, "argv", [str(path), *map(str, arguments)])
-        capsys.readouterr()
-        status = 0
-        try:
-            runpy.run_path(str(path), run_name="__main__")
-        except SystemExit as stop:
-            status = stop.code
-            if isinstance(status, str):  # as Python itself does it
-                print(status, file=sys.stderr)
-                status = 1
-        return status or 0, *capsys.readouterr()
-    return run
-
-
-@pytest.fixture
-def fails(script, tmp_path, monkeypatch):
-    """A function that runs a script, which must fail in one line that says all of `mentions`, and write nothing."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-
-    def run(path, *arguments, mentions=()):
-        before = contents(tmp_path)
-        status, out, error = script(path, *arguments)
-        assert status not in (0, None)
-        assert out == ""
-        lines = error.splitlines()
-        if lines and lines[0].startswith("usage: "):  # argparse's own
-            lines = lines[1:]
-        assert len(lines) == 1, error
-        assert lines[0].startswith(f"{path.name}: error: ")
-        assert [mention for mention in mentions if str(mention) not in lines[0]] == [], error
-        assert contents(tmp_path) == before
-    return run
-
-
-def contents(folder):
-    """Relative path -> bytes (None for a folder) of everything in a folder."""
-    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from numgan import data
+from numgan import data, download
 
 from .digits import IMAGES, LABELS, assert_is_fake, names_in
 from .errors import refused
@@ -65,7 +65,7 @@ def serve(monkeypatch, tmp_path):
             if isinstance(mirror, Mirror):
                 running.append(mirror)
                 threading.Thread(target=mirror.serve_forever, args=(0.01,), daemon=True).start()
-        monkeypatch.setattr(data, "MIRRORS", tuple(getattr(mirror, "url", mirror) for mirror in mirrors))
+        monkeypatch.setattr(download, "MIRRORS", tuple(getattr(mirror, "url", mirror) for mirror in mirrors))
         return folder
 
     folder = tmp_path / "numgan" / "mnist"
@@ -187,7 +187,7 @@ def test_download_with_all_mirrors_dead_says_what_to_do(fake, dead, serve):
 def test_download_with_wrong_bytes_everywhere_leaves_nothing(fake, zipped, serve):
     junk, empty = Mirror(dict.fromkeys(zipped, b"<html>log in first</html>")), Mirror({})
     folder = serve(junk, empty)
-    with refused(folder, junk.url, "SHA-256", data.FILES[IMAGES], empty.url, "404"):
+    with refused(folder, junk.url, "SHA-256", download.FILES[IMAGES], empty.url, "404"):
         data.mnist()
     assert names_in(folder) == []
     assert len(junk.requests) == len(empty.requests) == 1
@@ -201,14 +201,14 @@ def test_download_names_only_the_files_still_missing(fake, zipped, serve):
 
 
 def test_download_gives_up_on_a_silent_mirror(fake, zipped, serve, monkeypatch):
-    monkeypatch.setattr(data, "TIMEOUT", 0.1)
+    monkeypatch.setattr(download, "TIMEOUT", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         serve(f"http://127.0.0.1:{silent.getsockname()[1]}/", Mirror(zipped))
         assert_is_fake(data.mnist(), fake)
 
 
 def test_download_gives_up_on_an_endless_mirror(fake, serve, monkeypatch):
-    monkeypatch.setattr(data, "MAX_BYTES", 200_000)
+    monkeypatch.setattr(download, "MAX_BYTES", 200_000)
     mirror = Mirror({}, endless=True)
     folder = serve(mirror)
     with refused(folder, "at most 200000 bytes"):

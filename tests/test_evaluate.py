@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from numgan import Adam, checkpoint, data, metrics, softmax_cross_entropy
+from numgan.batches import ImageBatches
 from numgan.games import ACGAN, SGAN, VanillaGAN
-from numgan.training import Batches, Run, load_game
+from numgan.games.acgan import asked
+from numgan.run import Run, load_game
 
 from .errors import refused
 from .scripts import ROOT, contents, process
@@ -186,7 +188,7 @@ def test_a_file_that_cannot_be_written_fails_before_training(script, few_digits,
 def generator(tmp_path_factory):
     """The checkpoint of a game that nobody has played yet."""
     game = VanillaGAN(variant="minimal", rng=np.random.default_rng(0))
-    run = Run(game, Batches(data.digits_10k()[0][:8], 4, np.random.default_rng(0)), tmp_path_factory.mktemp("run"))
+    run = Run(game, ImageBatches(data.digits_10k()[0][:8], 4, np.random.default_rng(0)), tmp_path_factory.mktemp("run"))
     run.save()
     return run.path
 
@@ -251,7 +253,7 @@ def test_of_a_game_that_knows_classes_the_table_tells_how_well_it_does(
     game = kind(width=4, rng=np.random.default_rng(0))
     images, labels = few_digits
     own = np.where(np.arange(len(labels)) % 2, labels.astype(int), -1) if kind is SGAN else labels
-    run = Run(game, Batches(images, 4, np.random.default_rng(0), own), tmp_path)
+    run = Run(game, ImageBatches(images, 4, np.random.default_rng(0), own), tmp_path)
     run.save()
     status, out, error = script(EVALUATE, run.path, "--n", 40, "--seed", 4)
     assert (status, error) == (0, "")
@@ -263,11 +265,11 @@ def test_of_a_game_that_knows_classes_the_table_tells_how_well_it_does(
     assert ("read as asked, as labelled, %" in rows) == (kind is ACGAN)
     if kind is ACGAN:
         codes = game.latent(len(reference), np.random.default_rng(4))
-        read = classifier.probabilities(game.generate(codes)).argmax(1)[:40] == game.asked(codes)[:40]
+        read = classifier.probabilities(game.generate(codes)).argmax(1)[:40] == asked(codes)[:40]
         right = classifier.probabilities(real).argmax(1) == real_labels
         assert rows["read as asked, as labelled, %"] == [f"{100 * r.mean():.2f}" for r in (read, right)]
         errors = [metrics.one_nn_error(x, y, real, real_labels)
-                  for x, y in ((game.generate(codes), game.asked(codes)), (reference, known))]
+                  for x, y in ((game.generate(codes), asked(codes)), (reference, known))]
         assert rows[f"1-NN error by {len(reference):,} of them, %"] == [f"{100 * e:.2f}" for e in errors]
         assert errors[1] < errors[0]
 

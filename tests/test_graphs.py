@@ -215,6 +215,17 @@ def leaf(*shape, dtype=np.float64, seed=0):
     return Tensor(np.asarray(np.random.default_rng(seed).uniform(0.5, 1.5, shape), dtype), requires_grad=True)
 
 
+def test_the_example_that_explains_the_tape():
+    x, w = (Tensor(np.array(value), requires_grad=True) for value in (3.0, 2.0))
+    a = x * w
+    loss = a * x
+    assert (a.item(), loss.item()) == (6, 18)
+    assert [(parent, vjp(1.0)) for parent, vjp in loss.parents + a.parents] == [(a, 3), (x, 6), (x, 2), (w, 3)]
+    assert loss._history() == [x, w, a, loss]
+    loss.backward()
+    assert (x.grad, w.grad) == (12, 9)
+
+
 def test_fan_out_adds_up():
     x = leaf(3)
     h = x * 2.0

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import numgan as ng
-from numgan import InputError, Tensor, conv
+from numgan import InputError, Tensor, conv, resize
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -56,7 +56,7 @@ def test_resize_conv_layer_equals_two_layers_values_and_all_three_gradients(kern
 
 
 def test_resize_conv_of_five_taps_multiplies_36_instead_of_100_times():
-    kernels, padding = conv.phase_kernels(Tensor(np.ones((5, 5, 1, 1))))
+    kernels, padding = resize.phase_kernels(Tensor(np.ones((5, 5, 1, 1))))
     assert kernels.shape == (3, 3, 1, 4)
     assert padding == ((1, 1), (1, 1))
 

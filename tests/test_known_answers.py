@@ -272,7 +272,7 @@ def test_sgd_equals_onnx_momentum():
     w = parameter(x, "w")
     optimizer = ng.SGD([w], float(lr), momentum=float(record["alpha"]))
     optimizer.state()["w.moment1"][...] = v
-    w.grad = g + record["norm_coefficient"] * x  # its weight decay
+    w.grad = g + np.float32(record["norm_coefficient"]) * x  # its weight decay
     optimizer.step()
     agree_with_onnx(w.data, record["y0"])
     agree_with_onnx(optimizer.state()["w.moment1"], record["y1"], "velocity")

@@ -13,8 +13,9 @@ import pytest
 import numgan as ng
 from numgan import InputError, checkpoint, data, games, latent, metrics, plotting
 from numgan.games import DCGAN, GAN, VanillaGAN
+from numgan.games.minibatch import PixelRange
 from numgan.latent import descend, lerp, reconstruct, slerp
-from numgan.training import load_game
+from numgan.run import load_game
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / "demos" / "latent.py"
@@ -90,28 +91,25 @@ def test_codes_that_do_not_fit_are_refused(a, b, t):
 class Rotation(GAN):
     """G(z) is z turned, as an image of 2 × 2 pixels: every image has exactly one code."""
 
-    latent_dim = 4
-
-    def networks(self):
+    def build(self):
         turn = ng.Dense(4, init=lambda shape, rng: np.linalg.qr(rng.standard_normal(shape))[0])
-        build = dict(rng=self.rng, dtype=self.dtype)
-        return (ng.Sequential(turn, ng.Reshape(2, 2, 1), input_shape=(4,), **build),
-                ng.Sequential(ng.Flatten(), ng.Dense(1), input_shape=(2, 2, 1), **build))
+        made = dict(rng=self.rng, dtype=self.dtype)
+        self.generator = ng.Sequential(turn, ng.Reshape(2, 2, 1), input_shape=(4,), **made)
+        self.discriminator = ng.Sequential(ng.Flatten(), ng.Dense(1), input_shape=(2, 2, 1), **made)
 
 
 class Halves(Rotation):
     """The same around 1/2, for pixels in [0, 1]."""
 
-    pixels = (0, 1)
+    pixels = PixelRange(0, 1)
 
-    def networks(self):
-        generator, discriminator = super().networks()
-        generator.stack[0].b.data += 0.5
-        return generator, discriminator
+    def build(self):
+        super().build()
+        self.generator.stack[0].b.data += 0.5
 
 
 def rotation(kind=Rotation):
-    return kind(rng=np.random.default_rng(0), dtype="float64")
+    return kind(latent_dim=4, rng=np.random.default_rng(0), dtype="float64")
 
 
 def small(**options):
@@ -201,6 +199,18 @@ def test_the_game_is_as_it_was_bit_for_bit(training):
     assert not images.any()
     assert all(p.requires_grad and p.grad is None for p in game.generator.parameters())
     assert {layer.training for layer in (game.generator, *game.generator.stack)} == {training}
+
+
+def test_the_descent_goes_through_the_network_that_draws_the_samples():
+    game = small(average=0.5)
+    for p in game.g_average.network.parameters():
+        p.data += 0.1
+    z = game.latent(3, np.random.default_rng(1))
+    images = game.generate(z)
+    _, errors = descend(game, z, images, steps=1, lr=0.0)
+    assert (errors == 0).all()
+    game.average = None  # drawn with G itself, the images are others
+    assert (descend(game, z, images, steps=1, lr=0.0)[1] > 1e-6).all()
 
 
 def test_a_generator_that_is_not_finite_is_told_and_left_as_it_was():
@@ -381,7 +391,7 @@ def test_the_comparison_trains_both_norms_once_and_goes_on(script, quick, monkey
     assert str(paths["batch"]) in status
     paths["weight"].write_bytes(paths["batch"].read_bytes())
     status = script(*command, "--steps", 2)[0]
-    assert status.startswith(f"latent.py: error: {paths['weight']}: expected a run of this script with {{'norm': 'weight'")
+    assert status.startswith(f"latent.py: error: {paths['weight']}: expected a run with norm weight, got one with batch")
 
 
 def test_without_digits_that_were_held_out_it_says_which_and_where_from(draughtsman, tmp_path):

@@ -68,8 +68,11 @@ def test_float32_parameters_stay_float32():
 
 
 def test_no_state_is_lost_to_a_shared_name():
-    with pytest.raises(InputError, match="distinct names"):
-        Adam([Parameter(np.ones(2), "w"), Parameter(np.ones(3), "w")]).state()
+    p, q, r = (Parameter(np.ones(n), name) for n, name in ((2, "w"), (3, "w"), (4, "b")))
+    optimizer = SGD([p, q, r], momentum=0.5)
+    optimizer.minimize((p * 2.0).sum() + (q * 3.0).sum() + r.sum())
+    assert {name: array.tolist() for name, array in optimizer.state().items()} == {
+        "t": 1, "w.moment1": [2, 2], "w#2.moment1": [3, 3, 3], "b.moment1": [1, 1, 1, 1]}
 
 
 def test_missing_gradient_is_named_and_nothing_moves():

@@ -5,8 +5,9 @@ import pytest
 
 import numgan as ng
 from numgan import Parameter, Sequential, Tensor, checkpoint
+from numgan.batches import ImageBatches
 from numgan.games import DCGAN
-from numgan.training import Batches, Run, load_game
+from numgan.run import Run, load_game
 
 from .proof import reference as ref
 
@@ -158,8 +159,8 @@ def test_checkpoints_rebuild_the_norm_and_go_on_bit_for_bit(tmp_path):
     images = np.random.default_rng(1).integers(0, 256, (20, 8, 8), np.uint8)
 
     def run(name):
-        return Run(DCGAN(**SMALL, norm="weight", rng=np.random.default_rng(0)), Batches(images, 4, np.random.default_rng(2)),
-                   tmp_path / name, draw=lambda path, run: None)
+        game = DCGAN(**SMALL, norm="weight", rng=np.random.default_rng(0))
+        return Run(game, ImageBatches(images, 4, np.random.default_rng(2)), tmp_path / name, draw=lambda path, run: None)
 
     def go_on(run, steps):
         for _ in range(steps):
@@ -169,7 +170,7 @@ def test_checkpoints_rebuild_the_norm_and_go_on_bit_for_bit(tmp_path):
     straight, first = run("straight"), run("first")
     go_on(straight, 4)
     go_on(first, 2)
-    resumed = Run.load(first.path, Batches(images, 4, np.random.default_rng(9)), tmp_path / "resumed")
+    resumed = Run.load(first.path, ImageBatches(images, 4, np.random.default_rng(9)), tmp_path / "resumed")
     go_on(resumed, 2)
     (about, arrays), (_, others) = checkpoint.load(straight.path), checkpoint.load(resumed.path)
     assert about["settings"]["norm"] == "weight"

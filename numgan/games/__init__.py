@@ -1,9 +1,13 @@
-"""The games: one file each, reading like its paper. gan.py first: the algorithm that all of them play."""
+"""The games: one file each, reading like its paper.
+
+Read game.py first, for what a run needs of any game; then gan.py, the algorithm that most of them play.
+"""
 
 from ..errors import InputError
 from .acgan import ACGAN
 from .began import BEGAN
 from .dcgan import DCGAN
+from .game import Game
 from .gan import GAN
 from .lsgan import LSGAN
 from .mixture import MixtureGAN, MixtureLSGAN
@@ -14,10 +18,27 @@ GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN, SGAN, ACGAN,
 
 
 def build(name, settings, rng):
-    """The game of this name with its settings (a dict of keyword arguments), as a checkpoint records them."""
+    """The game of this name with its settings (a dict of keyword arguments), as a checkpoint records them.
+
+    A game of your own is known by its name once you have put its class into GAMES.
+    """
     if name not in GAMES:
-        raise InputError(f"unknown game {name!r}: expected one of {', '.join(GAMES)}")
+        raise InputError(f"unknown game {name!r}: expected one of {', '.join(GAMES)}; a game of your own must be in "
+                         "numgan.games.GAMES before its checkpoints can be loaded")
     return GAMES[name](**settings, rng=rng)
 
 
-__all__ = ["ACGAN", "BEGAN", "DCGAN", "GAMES", "GAN", "LSGAN", "SGAN", "MixtureGAN", "MixtureLSGAN", "VanillaGAN", "build"]
+__all__ = [
+    "ACGAN",
+    "BEGAN",
+    "DCGAN",
+    "GAMES",
+    "GAN",
+    "LSGAN",
+    "SGAN",
+    "Game",
+    "MixtureGAN",
+    "MixtureLSGAN",
+    "VanillaGAN",
+    "build",
+]

@@ -1,13 +1,25 @@
 """ACGAN: a generator that draws what it is asked for, and a discriminator that also says what it sees (Odena et al. 2017)."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..losses import softmax_cross_entropy
-from .dcgan import DCGAN
+from .crossentropy import CrossEntropy
+from .dcgan import ConvolutionalGAN
+from .looks import ClassReader
+from .minibatch import check_labels
+
+CLASSES = 10
 
 
-class ACGAN(DCGAN):
-    """On DCGAN's networks: a code is z followed by the class, one-hot; D has 1 + 10 outputs, real or fake and the class.
+def asked(codes):
+    """The classes that codes ask for, integers (n,)."""
+    return codes[:, -CLASSES:].argmax(1)
+
+
+class SourceAndClass(CrossEntropy):
+    """D has 1 + 10 outputs: the logit of "real", and a logit for each class.
 
     With S the source (real or fake), C the class and c the class asked for (Odena, Olah & Shlens 2017, eq. 2 and 3):
 
@@ -17,53 +29,70 @@ class ACGAN(DCGAN):
     D maximises L_S + L_C, G maximises L_C - L_S (here in DCGAN's form: non-saturating by default, means instead of sums).
     """
 
-    classes = 10
-    labelled = True
-    sheet_columns = 10
-    panels = DCGAN.panels | {"accuracy of the class": ("class_accuracy_real", "class_accuracy_fake")}
+    def d_loss(self, y_real, y_fake, batch):
+        """-(L_S + L_C) / 2."""
+        real_class = softmax_cross_entropy(y_real[:, 1:], batch.labels)
+        fake_class = softmax_cross_entropy(y_fake[:, 1:], asked(batch.z))
+        return super().d_loss(y_real[:, :1], y_fake[:, :1], batch) + (real_class + fake_class) * 0.5
+
+    def g_loss(self, y_fake, batch):
+        """G's part of -L_S, in DCGAN's form, and -L_C on fake images."""
+        return super().g_loss(y_fake[:, :1], batch) + softmax_cross_entropy(y_fake[:, 1:], asked(batch.z))
+
+    def score(self, y):
+        """P(S = real)."""
+        return super().score(y[:, 0])
+
+    def d_figures(self, y_real, y_fake, batch):
+        """Those of the source, and the shares of real and of fake images whose class D reads rightly."""
+        right = {f"class_accuracy_{side}": float((y[:, 1:].argmax(1) == labels).mean())
+                 for side, y, labels in (("real", y_real, batch.labels), ("fake", y_fake, asked(batch.z)))}
+        return super().d_figures(y_real, y_fake, batch) | right
+
+
+class ClassRows(ClassReader):
+    """A sheet with a row for each class and a column for each z."""
+
+    def inputs(self, game, rng):
+        """Ten z, and every class asked for with each."""
+        z = game.noise(10, rng)
+        return game.asking(np.tile(z, (CLASSES, 1)), np.repeat(np.arange(CLASSES), len(z)))
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ACGAN(ConvolutionalGAN):
+    """On DCGAN's networks. A code is z followed by the class that it asks for, one-hot.
+
+    objective and real_label are CrossEntropy's.
+    """
+
+    objective: str = "non-saturating"
+    real_label: float = 1.0
+
+    def build(self):
+        """Networks, losses, looks."""
+        self.build_networks(extra=CLASSES)
+        self.losses = SourceAndClass(self.objective, self.real_label, weight=0.5)
+        self.looks = ClassRows(columns=10, accuracies=("class_accuracy_real", "class_accuracy_fake"))
+
+    def check(self, images, labels=None):
+        """GAN's checks, and a class 0 … 9 for each image."""
+        super().check(images, labels)
+        check_labels(labels, images, 0, "ACGAN.step")
+
+    def noise(self, n, rng=None):
+        """z without a class, (n, latent_dim)."""
+        return super().latent(n, rng)
 
     def latent(self, n, rng=None):
-        """Codes with random classes, (n, latent_dim + 10)."""
+        """Codes that ask for random classes, (n, latent_dim + 10)."""
         rng = rng or self.rng
-        return self.asking(super().latent(n, rng), rng.integers(0, self.classes, n))
+        return self.asking(self.noise(n, rng), rng.integers(0, CLASSES, n))
 
     def asking(self, z, labels):
         """The codes that ask for these classes: (n, latent_dim) and integers (n,) -> (n, latent_dim + 10)."""
-        return np.concatenate([z, np.eye(self.classes, dtype=self.dtype)[labels]], 1)
-
-    def asked(self, codes):
-        """The classes that the codes ask for, integers (n,)."""
-        return codes[:, -self.classes:].argmax(1)
-
-    def sheet_latent(self, rng):
-        """A row for each class, a column for each z."""
-        z = super().latent(10, rng)
-        return self.asking(np.tile(z, (self.classes, 1)), np.repeat(np.arange(self.classes), len(z)))
-
-    def d_loss(self, real, fake, minibatch):
-        """-(L_S + L_C) / 2."""
-        real_class = softmax_cross_entropy(real[:, 1:], minibatch.labels)
-        fake_class = softmax_cross_entropy(fake[:, 1:], self.asked(minibatch.z))
-        return super().d_loss(real[:, :1], fake[:, :1]) + (real_class + fake_class) * 0.5
-
-    def g_loss(self, fake, minibatch):
-        """DCGAN's, and -L_C on generated images."""
-        return super().g_loss(fake[:, :1]) + softmax_cross_entropy(fake[:, 1:], self.asked(minibatch.z))
-
-    def score(self, outputs):
-        """P(S = real)."""
-        return super().score(outputs[:, 0])
-
-    def d_report(self, real, fake, minibatch):
-        """DCGAN's, and the shares of real and of generated images whose class D tells."""
-        right = {f"class_accuracy_{side}": float((outputs[:, 1:].argmax(1) == labels).mean())
-                 for side, outputs, labels in (("real", real, minibatch.labels), ("fake", fake, self.asked(minibatch.z)))}
-        return super().d_report(real, fake, minibatch) | right
+        return np.concatenate([z, np.eye(CLASSES, dtype=self.dtype)[labels]], 1)
 
     def classify(self, images):
-        """The class that D sees in each image, float32 (n, 28, 28, 1) in [-1, 1] -> integers (n,)."""
-        return self.judgement(images)[:, 1:].argmax(1)
-
-    def equilibrium(self):
-        """No reference lines: the losses contain those of the class, which fall as far as they can."""
-        return {}
+        """The class that D reads in each image, float32 (n, 28, 28, 1) in [-1, 1] -> integers (n,)."""
+        return self.outputs(images)[:, 1:].argmax(1)

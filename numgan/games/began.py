@@ -1,108 +1,124 @@
 """BEGAN: the discriminator is an autoencoder, and a controller keeps the two players in balance (Berthelot et al. 2017)."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..errors import InputError
 from ..layers import ELU, Conv2D, Dense, Flatten, Reshape, ResizeConv2D, Tanh
 from ..network import Sequential
 from ..ops import abs
-from .gan import GAN, evaluate
+from .game import evaluate
+from .gan import GAN
+from .looks import Looks
+from .minibatch import as_one_batch
 
 
+class Balance:
+    """The losses, from D's outputs L(x) and L(G(z)); `k` is the array that the controller moves."""
+
+    def __init__(self, k):
+        self.k = k
+
+    def d_loss(self, y_real, y_fake, batch):
+        """L_D = L(x) - k L(G(z))."""
+        return y_real.mean() - y_fake.mean() * self.k
+
+    def g_loss(self, y_fake, batch):
+        """L_G = L(G(z))."""
+        return y_fake.mean()
+
+    def d_figures(self, y_real, y_fake, batch):
+        """L(x) and L(G(z)) in D's step."""
+        return {"d_real": y_real.mean().item(), "d_fake": y_fake.mean().item()}
+
+    def g_figures(self, y_fake, batch):
+        """L(G(z)) in G's step is its loss, which is reported already."""
+        return {}
+
+
+class Reconstructions(Looks):
+    """A sheet of two rows each of G(z), D(G(z)), real images x, and D(x)."""
+
+    def inputs(self, game, rng):
+        """Two rows of codes."""
+        return game.latent(20, rng)
+
+    def sheet(self, game, inputs, examples):
+        """Eight rows of ten."""
+        fake, real = game.generate(inputs), examples(len(inputs))
+        return np.concatenate([fake, game.reconstruct(fake), real, game.reconstruct(real)])
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class BEGAN(GAN):
-    """D reconstructs images; what it says of an image x is how badly, L(x) = mean |x - D(x)| (section 3.1 with η = 1).
+    """D reconstructs images. Its output for an image x is how badly: L(x) = mean |x - D(x)| (section 3.1 with η = 1).
 
         L_D = L(x) - k L(G(z)),   L_G = L(G(z)),   k ← k + λ (γ L(x) - L(G(z))), within [0, 1]       (section 3.4)
 
-    So D attends to fakes only as much as keeps L(G(z)) = γ L(x): gamma in (0, 1], the diversity ratio, trades variety (high)
-    for quality (low). M = L(x) + |γ L(x) - L(G(z))| tells how far training has come (section 3.4.1); it is logged as
-    "convergence". k_step is λ. With the paper's 0.001 k is below 0.05 after a thousand steps on digits, and G draws one easy
-    shape for every z. Decoder and generator are alike, but G ends in a tanh, so that it cannot leave [-1, 1], and D does not:
-    on mostly black images it would soon saturate there, at a loss whose gradient is gone. width: their channels.
+    So D attends to fakes only as much as keeps L(G(z)) = γ L(x). M = L(x) + |γ L(x) - L(G(z))| measures how far training has
+    come (section 3.4.1). It is logged as "convergence", k as "k".
+
+    gamma   γ in (0, 1], the diversity ratio: a low one trades variety for quality
+    k_step  λ in [0, 1]. With the paper's 0.001, k is below 0.05 after a thousand steps on digits, and G draws one easy shape
+            for every z
+    width   channels of all networks; size: of the images, a multiple of 4
+
+    Decoder and generator are alike, except that G ends in a tanh, so that it cannot leave [-1, 1]. D does not: on mostly
+    black images it would soon saturate there, at a loss whose gradient is gone.
     """
 
-    batch = 16
-    latent_dim = 64
-    objectives = ("reconstruction",)
-    joint_batch = True
-    shares_z = False
-    sheet_columns = 10
-    panels = {"loss": ("d_loss", "g_loss"), "L(x), L(G(z))": ("d_real", "d_fake"), "k": ("k",), "M": ("convergence",)}
-    shown = {"L(x)": "d_real", "L(G(z))": "d_fake", "k": "k", "M": "convergence"}
+    gamma: float = 0.95
+    k_step: float = 0.05
+    width: int = 32
+    size: int = 28
+    latent_dim: int = 64
+    lr: float = 3e-4
 
-    def __init__(self, *, gamma=0.95, k_step=0.05, width=32, size=28, latent_dim=64, lr=3e-4, **options):
-        if not 0 < gamma <= 1 or not 0 <= k_step <= 1:
-            raise InputError(f"BEGAN: expected 0 < gamma <= 1 and 0 <= k_step <= 1, got {gamma} and {k_step}")
-        if not (isinstance(size, int) and size >= 4 and size % 4 == 0):
-            raise InputError(f"BEGAN: expected as size a positive multiple of 4, got {size!r}")
-        if options.get("real_label", 1) != 1:
-            raise InputError(f"BEGAN: D has no target for real images: expected real_label 1, got {options['real_label']}")
-        self.latent_dim = latent_dim
-        super().__init__(width=width, size=size, latent_dim=latent_dim, lr=lr, **options)
-        self.settings |= {"gamma": gamma, "k_step": k_step}
-        self.gamma, self.k_step, self.k = gamma, k_step, np.zeros((), self.dtype)
+    batch_size = 16
 
-    def networks(self, width, size, latent_dim):
-        """G, and D = encoder and decoder, for size × size × 1 images."""
-        small = size // 4
+    def build(self):
+        """G; D, an encoder and a decoder; k."""
+        if not 0 < self.gamma <= 1 or not 0 <= self.k_step <= 1:
+            raise InputError(f"expected 0 < gamma <= 1 and 0 <= k_step <= 1, got {self.gamma} and {self.k_step}")
+        if not (isinstance(self.size, int) and self.size >= 4 and self.size % 4 == 0):
+            raise InputError(f"expected as size a positive multiple of 4, got {self.size!r}")
+        width, small = self.width, self.size // 4
 
         def decoder():
             return (Dense(small * small * width), Reshape(small, small, width), Conv2D(width, 3), ELU(),
                     ResizeConv2D(width, 3), ELU(), Conv2D(width, 3), ELU(), ResizeConv2D(width, 3), ELU(), Conv2D(1, 3))
 
         encoder = (Conv2D(width, 3, strides=2), ELU(), Conv2D(2 * width, 3, strides=2), ELU(), Conv2D(2 * width, 3), ELU(),
-                   Flatten(), Dense(latent_dim))
-        return (Sequential(*decoder(), Tanh(), input_shape=(latent_dim,), rng=self.rng, dtype=self.dtype),
-                Sequential(*encoder, *decoder(), input_shape=(size, size, 1), rng=self.rng, dtype=self.dtype))
+                   Flatten(), Dense(self.latent_dim))
+        made = dict(rng=self.rng, dtype=self.dtype)
+        self.generator = Sequential(*decoder(), Tanh(), input_shape=(self.latent_dim,), **made)
+        self.discriminator = Sequential(*encoder, *decoder(), input_shape=(self.size, self.size, 1), **made)
+        self.k = np.zeros((), self.dtype)
+        self.losses = Balance(self.k)
+        self.looks = Reconstructions(
+            panels={"loss": ("d_loss", "g_loss"), "L(x), L(G(z))": ("d_real", "d_fake"), "k": ("k",), "M": ("convergence",)},
+            progress={"L(x)": "d_real", "L(G(z))": "d_fake", "k": "k", "M": "convergence"}, columns=10)
 
-    def latent(self, n, rng=None):
+    def prior(self, rng, size):
         """z is uniform in [-1, 1]."""
-        return (rng or self.rng).uniform(-1, 1, (n, self.latent_dim)).astype(self.dtype)
+        return rng.uniform(-1, 1, size)
 
-    def judge(self, images):
+    def discriminate(self, images):
         """L of each image, (n,)."""
         return abs(images - self.discriminator(images)).mean((1, 2, 3))
 
-    def d_loss(self, real, fake, minibatch=None):
-        """L_D."""
-        return real.mean() - fake.mean() * self.k
+    def d_outputs(self, real, fake):
+        """Real and fake images go through D together."""
+        return as_one_batch(self.discriminate, real, fake)
 
-    def g_loss(self, fake, minibatch=None):
-        """L_G."""
-        return fake.mean()
-
-    def step(self, batch, labels=None):
-        """GAN's, then k moves. The log has L(x) and L(G(z)) as d_real and d_fake, k, and M as convergence."""
-        metrics = super().step(batch, labels)
-        balance = self.gamma * metrics["d_real"] - metrics["g_loss"]
+    def step(self, images, labels=None):
+        """GAN's step; then k moves."""
+        figures = super().step(images, labels)
+        balance = self.gamma * figures["d_real"] - figures["g_loss"]
         self.k[...] = np.clip(self.k + self.k_step * balance, 0, 1)
-        return metrics | {"k": self.k.item(), "convergence": metrics["d_real"] + np.abs(balance).item()}
-
-    def d_report(self, real, fake, minibatch):
-        """L(x) and L(G(z))."""
-        return {"d_real": real.mean().item(), "d_fake": fake.mean().item()}
-
-    def g_report(self, fake, minibatch):
-        """Nothing beside the loss."""
-        return {}
+        return figures | {"k": self.k.item(), "convergence": figures["d_real"] + np.abs(balance).item()}
 
     def reconstruct(self, images):
         """D(x) for images x (n, H, W, 1) in [-1, 1], clipped to that range."""
         return evaluate(self.discriminator, self.discriminator, np.asarray(images, self.dtype)).clip(-1, 1)
-
-    def sheet_latent(self, rng):
-        """Two rows."""
-        return self.latent(20, rng)
-
-    def exhibit(self, z, real):
-        """Two rows each of G(z), D(G(z)), real images x, and D(x)."""
-        fake = self.generate(z)
-        return np.concatenate([fake, self.reconstruct(fake), real, self.reconstruct(real)])
-
-    def equilibrium(self):
-        """No reference lines: where L(x) ends depends on the images."""
-        return {}
-
-    def state(self):
-        """GAN's, and k."""
-        return super().state() | {"k": self.k}

@@ -1,6 +1,7 @@
 """DCGAN: convolutional networks that train stably (Radford, Metz & Chintala 2015)."""
 
 import math
+from dataclasses import dataclass
 
 from ..errors import InputError
 from ..layers import (
@@ -16,33 +17,43 @@ from ..layers import (
     unit_length,
 )
 from ..network import Sequential
+from .crossentropy import CrossEntropy
 from .gan import GAN
+from .looks import Samples
 
 
-class DCGAN(GAN):
-    """G projects z to size/4 × size/4 × 2·width and doubles the image twice; D halves it twice.
+@dataclass(kw_only=True, eq=False, repr=False)
+class ConvolutionalGAN(GAN):
+    """DCGAN's networks, for games with any losses.
 
-    size (a multiple of 4), width (channels of the larger feature maps) and latent_dim scale it; see GAN for the rest.
-    Upsampling is by resize-convolution, which leaves no checkerboard (Odena, Dumoulin & Olah 2016).
-    norm: "batch", or "weight" for weight-normalised layers in batch normalisation's place, and in D, too (Xiang & Li 2017).
-    lr: Radford et al. use 2e-4; 5e-4, the default with batch norm, draws better digits within 2,000 steps. With weight norm
-    G would then soon draw nothing but black: there 2e-4 is the default.
+    G projects z to size/4 × size/4 × 2·width and doubles the image twice; D halves it twice. Upsampling is by
+    resize-convolution, which leaves no checkerboard (Odena, Dumoulin & Olah 2016). Both players' steps use the same fake
+    images.
+
+    size    of the images, a multiple of 4; width: channels of the larger feature maps
+    norm    "batch", or "weight" for weight-normalised layers in place of batch normalisation, in D as well (Xiang & Li 2017)
+    lr      Radford et al. use 2e-4. The default with batch norm, 5e-4, draws better digits within 2,000 steps; with weight
+            norm G would then soon draw nothing but black, and 2e-4 is the default
     """
 
-    def __init__(self, *, size=28, width=64, latent_dim=100, norm="batch", lr=None, **options):
-        self.latent_dim = latent_dim
-        if lr is None:
-            lr = 2e-4 if norm == "weight" else 5e-4
-        super().__init__(size=size, width=width, latent_dim=latent_dim, norm=norm, lr=lr, **options)
+    size: int = 28
+    width: int = 64
+    norm: str = "batch"
+    lr: float | None = None
 
-    def networks(self, size, width, latent_dim, norm):
-        """852,609 and 212,865 trained parameters by default."""
+    fresh_z = False
+
+    def build_networks(self, extra=0):
+        """852,609 and 212,865 trained parameters by default. `extra` numbers more in each code, and in each output of D."""
+        size, width = self.size, self.width
         if not (isinstance(size, int) and size >= 4 and size % 4 == 0):
-            raise InputError(f"{type(self).__name__}: expected as size a positive multiple of 4, got {size!r}")
-        if norm not in ("batch", "weight"):
-            raise InputError(f"{type(self).__name__}: expected norm batch or weight, got {norm!r}")
+            raise InputError(f"expected as size a positive multiple of 4, got {size!r}")
+        if self.norm not in ("batch", "weight"):
+            raise InputError(f"expected norm batch or weight, got {self.norm!r}")
+        if self.lr is None:
+            self.lr = 2e-4 if self.norm == "weight" else 5e-4
         small = (size // 4, size // 4, 2 * width)
-        if norm == "batch":
+        if self.norm == "batch":
             options = {}
             generator = [
                 Dense(math.prod(small)), LeakyReLU(0.2), BatchNorm(), Reshape(*small),
@@ -54,14 +65,26 @@ class DCGAN(GAN):
                 Dense(math.prod(small), **options), LeakyReLU(0.2), Reshape(*small),
                 ResizeConv2D(width, 5, **options), LeakyReLU(0.2),
                 ResizeConv2D(1, 5, **options), Tanh()]
-        generator = Sequential(*generator, input_shape=(latent_dim + self.classes,), rng=self.rng, dtype=self.dtype)
-        discriminator = Sequential(
+        discriminator = [
             Conv2D(width, 5, strides=2, **options), LeakyReLU(0.2), Dropout(0.3),
             Conv2D(2 * width, 5, strides=2, **options), LeakyReLU(0.2), Dropout(0.3),
-            Flatten(), Dense(1 + self.classes, **options),
-            input_shape=(size, size, 1), rng=self.rng, dtype=self.dtype)
-        return generator, discriminator
+            Flatten(), Dense(1 + extra, **options)]
+        self.generator = Sequential(*generator, input_shape=(self.latent_dim + extra,), rng=self.rng, dtype=self.dtype)
+        self.discriminator = Sequential(*discriminator, input_shape=(size, size, 1), rng=self.rng, dtype=self.dtype)
 
-    def d_loss(self, real, fake, minibatch=None):
-        """The mean, not the sum, of the losses on real and on fake images."""
-        return super().d_loss(real, fake, minibatch) * 0.5
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DCGAN(ConvolutionalGAN):
+    """Cross-entropies on these networks. D minimises the mean, not the sum, of its losses on real and on fake images.
+
+    objective and real_label are CrossEntropy's.
+    """
+
+    objective: str = "non-saturating"
+    real_label: float = 1.0
+
+    def build(self):
+        """Networks, losses, looks."""
+        self.build_networks()
+        self.losses = CrossEntropy(self.objective, self.real_label, weight=0.5)
+        self.looks = Samples(references=self.losses.equilibrium())

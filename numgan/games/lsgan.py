@@ -1,34 +1,46 @@
 """LSGAN: least squares instead of cross-entropy (Mao et al. 2017)."""
 
+from dataclasses import dataclass
+
 from ..losses import l2
-from .dcgan import DCGAN
+from .crossentropy import Scored, check_real_label
+from .dcgan import ConvolutionalGAN
+from .looks import Samples
 
 
-class LeastSquares:
-    """The rules of LSGAN, for any networks: D regresses 1 for real and 0 for fake images; G wants D to say 1.
+class LeastSquares(Scored):
+    """D regresses 1 for real and 0 for fake images; G wants D to output 1.
 
     No sigmoid, so no saturation: a fake far on the right side of the boundary is still pulled towards it (Mao et al. 2017,
-    section 3.2). real_label is D's target for real images.
+    section 3.2). real_label, in (0.5, 1], is D's target for real images.
     """
 
-    objectives = ("non-saturating",)  # a name only: there is but one
+    def __init__(self, real_label=1.0):
+        check_real_label(real_label)
+        self.real_label = real_label
+        self.undecided = real_label / 2  # where real and fake are alike: half-way between D's two targets
 
-    def d_loss(self, real, fake, minibatch=None):
+    def d_loss(self, y_real, y_fake, batch):
         """mean (D(x) - 1)² + mean D(G(z))²  (eq. 9, a = 0, b = 1, without its factor ½)."""
-        return l2(real, self.real_label) + l2(fake, 0)
+        return l2(y_real, self.real_label) + l2(y_fake, 0)
 
-    def g_loss(self, fake, minibatch=None):
+    def g_loss(self, y_fake, batch):
         """mean (D(G(z)) - 1)²  (eq. 9, c = 1)."""
-        return l2(fake, 1)
+        return l2(y_fake, 1)
 
-    def undecided(self):
-        """D's best output where real and generated images are alike: half-way between its two targets."""
-        return self.settings["real_label"] / 2
-
-    def score(self, logits):
-        """D's output is itself an estimate of "real": 1 is real, 0 is fake."""
-        return logits
+    def score(self, y):
+        """D's output is itself an estimate of "real"."""
+        return y
 
 
-class LSGAN(LeastSquares, DCGAN):
+@dataclass(kw_only=True, eq=False, repr=False)
+class LSGAN(ConvolutionalGAN):
     """Least squares on DCGAN's networks."""
+
+    real_label: float = 1.0
+
+    def build(self):
+        """Networks, losses, looks."""
+        self.build_networks()
+        self.losses = LeastSquares(self.real_label)
+        self.looks = Samples(references=self.losses.equilibrium())

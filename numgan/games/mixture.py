@@ -1,8 +1,8 @@
 """Mixtures of Gaussians in the plane: where one sees, and counts, which modes of the data a generator has lost.
 
-A GAN that collapses makes some kinds of images well and others never, and pictures do not tell what is missing. In a mixture
-every kind is a mode with a known centre: `metrics.modes_covered` counts those that are reached, and the share of points that
-lie near one. Protocol: Srivastava et al. 2017 (VEEGAN) and Lin et al. 2018 (PacGAN), 2,500 points.
+A GAN that collapses makes some kinds of images well and others never, and its pictures do not show what is missing. In a
+mixture every kind is a mode with a known centre: `metrics.modes_covered` counts those that are reached, and reports the share
+of points that lie near one. Protocol: Srivastava et al. 2017 (VEEGAN) and Lin et al. 2018 (PacGAN), 2,500 points.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,11 @@ from ..errors import InputError
 from ..layers import Dense, ReLU
 from ..network import Sequential
 from ..ops import reshape
+from .crossentropy import CrossEntropy
 from .gan import GAN
+from .looks import Samples
 from .lsgan import LeastSquares
+from .minibatch import check_images
 
 
 @dataclass(frozen=True)
@@ -50,67 +53,97 @@ def grid():
 MIXTURES = {"ring": ring(), "grid": grid()}
 
 
-class Points:
-    """Random minibatches of a mixture: iterating gives pairs, float32 (size, 2) and None for labels that there are not."""
+@dataclass(frozen=True)
+class Scale:
+    """The networks see points / factor; the points themselves are not bounded."""
 
-    shape, labels = (2,), None
+    factor: float
 
-    def __init__(self, mixture, size, rng):
-        if not (isinstance(size, (int, np.integer)) and size >= 1):
-            raise InputError(f"Points: expected a size >= 1, got {size!r}")
-        self.mixture, self.size, self.rng = mixture, size, rng
+    def check(self, points, where):
+        """InputError unless all of them are finite."""
+        if not np.isfinite(points).all():
+            raise InputError(f"{where}: expected finite points, got inf or NaN among them")
 
-    def __iter__(self):
-        return self
+    def inward(self, points):
+        """Points -> what the networks see."""
+        return points * (1 / self.factor)
 
-    def __next__(self):
-        return self.mixture.sample(self.size, self.rng), None
-
-    def examples(self, n):
-        """n points: the same ones every time."""
-        return self.mixture.sample(n, np.random.default_rng(0))
+    def outward(self, values):
+        """What the networks see -> points."""
+        return values / (1 / self.factor)
 
 
-class MixtureGAN(GAN):
-    """Points take the place of images, and small multilayer perceptrons that of convolutions.
+@dataclass(kw_only=True, eq=False, repr=False)
+class PointGAN(GAN):
+    """Points take the place of images, and small multilayer perceptrons that of convolutions. For games with any losses.
 
     scale  the networks see points / scale
     pack   points that D judges together, side by side in one input, all real or all generated: among them it sees when
            G repeats itself (Lin et al. 2018, PacGAN)
+    width  of the two hidden layers of each network
     """
 
-    batch = 512
-    shares_z = False
-    lr_hold = 0
+    scale: float = 1.0
+    pack: int = 2
+    width: int = 128
+    latent_dim: int = 2
+    lr: float = 1e-3
+    lr_hold: float = 0.0
 
-    def __init__(self, *, scale=1.0, pack=2, width=128, latent_dim=2, lr=1e-3, **options):
-        if not 0 < scale < np.inf:
-            raise InputError(f"{type(self).__name__}: expected 0 < scale < inf, got {scale}")
-        if not (isinstance(pack, int) and pack >= 1):
-            raise InputError(f"{type(self).__name__}: expected an integer pack >= 1, got {pack!r}")
-        self.latent_dim, self.pixels = latent_dim, (-1 / scale, 1 / scale)
-        super().__init__(pack=pack, width=width, latent_dim=latent_dim, lr=lr, **options)
-        self.settings["scale"] = scale
-        self.pack, self.image_shape = pack, (2,)
+    batch_size = 512
 
-    def networks(self, pack, width, latent_dim):
+    def build_networks(self):
         """Two hidden layers each: 17,154 and 17,281 parameters by default."""
+        if not 0 < self.scale < np.inf:
+            raise InputError(f"expected 0 < scale < inf, got {self.scale}")
+        if not (isinstance(self.pack, int) and self.pack >= 1):
+            raise InputError(f"expected an integer pack >= 1, got {self.pack!r}")
+
         def network(inputs, outputs):
-            return Sequential(Dense(width), ReLU(), Dense(width), ReLU(), Dense(outputs),
+            return Sequential(Dense(self.width), ReLU(), Dense(self.width), ReLU(), Dense(outputs),
                               input_shape=(inputs,), rng=self.rng, dtype=self.dtype)
 
-        return network(latent_dim, 2), network(2 * pack, 1)
+        self.pixels = Scale(self.scale)
+        self.generator, self.discriminator = network(self.latent_dim, 2), network(2 * self.pack, 1)
 
-    def judge(self, images):
+    def check(self, points, labels=None):
+        """GAN's checks, with whole packs for every step of D."""
+        check_images(points, self.image_shape, self.d_steps * self.pack, f"{type(self).__name__}.step")
+        super().check(points)
+
+    def discriminate(self, points):
         """One logit for `pack` points, (n, 2) -> (n / pack, 1)."""
-        if len(images) % self.pack:
-            raise InputError(f"{type(self).__name__}: expected a multiple of {self.pack} points, its pack, got {len(images)}")
-        return self.discriminator(reshape(images, (len(images) // self.pack, 2 * self.pack)))
+        if len(points) % self.pack:
+            raise InputError(f"{type(self).__name__}: expected a multiple of {self.pack} points, its pack, got {len(points)}")
+        return self.discriminator(reshape(points, (len(points) // self.pack, 2 * self.pack)))
 
-    def sheet_latent(self, rng):
-        """As many as the protocol scores."""
-        return self.latent(2500, rng)
+    def outputs(self, points, chunk=200):
+        """D's outputs for points, `pack` of them for each, as an array."""
+        return super().outputs(points, chunk * self.pack)
 
 
-class MixtureLSGAN(LeastSquares, MixtureGAN):
+@dataclass(kw_only=True, eq=False, repr=False)
+class MixtureGAN(PointGAN):
+    """Cross-entropies; objective and real_label are CrossEntropy's."""
+
+    objective: str = "non-saturating"
+    real_label: float = 1.0
+
+    def build(self):
+        """Networks, losses, looks: as many samples as the protocol scores."""
+        self.build_networks()
+        self.losses = CrossEntropy(self.objective, self.real_label)
+        self.looks = Samples(references=self.losses.equilibrium(), n=2500)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MixtureLSGAN(PointGAN):
     """Least squares on the same networks."""
+
+    real_label: float = 1.0
+
+    def build(self):
+        """Networks, losses, looks: as many samples as the protocol scores."""
+        self.build_networks()
+        self.losses = LeastSquares(self.real_label)
+        self.looks = Samples(references=self.losses.equilibrium(), n=2500)

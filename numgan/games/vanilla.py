@@ -1,9 +1,16 @@
 """The original GAN with fully connected networks (Goodfellow et al. 2014), in three published variants."""
 
+from dataclasses import dataclass
+
+import numpy as np
+
 from ..errors import InputError
 from ..layers import Dense, Dropout, Flatten, LeakyReLU, ReLU, Reshape, Sigmoid, Tanh, normal
 from ..network import Sequential
+from .crossentropy import CrossEntropy
 from .gan import GAN
+from .looks import Samples
+from .minibatch import PixelRange, as_one_batch
 
 IMAGE = (28, 28, 1)
 
@@ -32,38 +39,58 @@ def minimal():
     return generator, discriminator
 
 
+@dataclass(frozen=True)
+class Variant:
+    """What one source publishes. weight: of D's loss, 0.5 for the mean of its two parts."""
+
+    layers: callable
+    batch_size: int = 100
+    latent_dim: int = 100
+    prior: callable = np.random.Generator.standard_normal
+    pixels: PixelRange = GAN.pixels
+    lr: float = 2e-4
+    beta1: float = 0.9
+    real_label: float = 1.0
+    weight: float = 1
+
+
+VARIANTS = {
+    "dense": Variant(dense, batch_size=128, latent_dim=10, prior=lambda rng, size: rng.uniform(-1, 1, size), beta1=0.5,
+                     real_label=0.9, weight=0.5),
+    "shallow": Variant(shallow, latent_dim=128, pixels=PixelRange(0, 1)),
+    "minimal": Variant(minimal, lr=0.01),
+}
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class VanillaGAN(GAN):
-    """variant "dense", "shallow" or "minimal"; see GAN for the other options, whose defaults are each variant's own."""
+    """variant "dense", "shallow" or "minimal". Settings that are None take the variant's own value.
 
-    VARIANTS = {
-        "dense": dict(layers=dense, batch=128, latent_dim=10, pixels=(-1, 1), lr=2e-4, beta1=0.5, real_label=0.9),
-        "shallow": dict(layers=shallow, batch=100, latent_dim=128, pixels=(0, 1), lr=2e-4, beta1=0.9, real_label=1.0),
-        "minimal": dict(layers=minimal, batch=100, latent_dim=100, pixels=(-1, 1), lr=0.01, beta1=0.9, real_label=1.0),
-    }
-    shares_z = False
-    joint_batch = True
+    objective and real_label are CrossEntropy's.
+    """
 
-    def __init__(self, *, variant="dense", **options):
-        if variant not in self.VARIANTS:
-            raise InputError(f"VanillaGAN: expected variant {', '.join(self.VARIANTS)}, got {variant!r}")
-        defaults = dict(self.VARIANTS[variant])
-        self.variant, self.layers = variant, defaults.pop("layers")
-        self.batch, self.latent_dim, self.pixels = (defaults.pop(name) for name in ("batch", "latent_dim", "pixels"))
-        super().__init__(variant=variant, **{**defaults, **options})
+    variant: str = "dense"
+    latent_dim: int | None = None
+    lr: float | None = None
+    beta1: float | None = None
+    objective: str = "non-saturating"
+    real_label: float | None = None
 
-    def networks(self, variant):
-        """G and D, for 28 × 28 × 1 images."""
-        generator, discriminator = self.layers()
-        return (Sequential(*generator, input_shape=(self.latent_dim,), rng=self.rng, dtype=self.dtype),
-                Sequential(*discriminator, input_shape=IMAGE, rng=self.rng, dtype=self.dtype))
+    def build(self):
+        """Networks for 28 × 28 × 1 images, losses, looks."""
+        if self.variant not in VARIANTS:
+            raise InputError(f"expected variant {', '.join(VARIANTS)}, got {self.variant!r}")
+        variant = VARIANTS[self.variant]
+        for name in ("latent_dim", "lr", "beta1", "real_label"):
+            if getattr(self, name) is None:
+                setattr(self, name, getattr(variant, name))
+        self.batch_size, self.prior, self.pixels = variant.batch_size, variant.prior, variant.pixels
+        generator, discriminator = variant.layers()
+        self.generator = Sequential(*generator, input_shape=(self.latent_dim,), rng=self.rng, dtype=self.dtype)
+        self.discriminator = Sequential(*discriminator, input_shape=IMAGE, rng=self.rng, dtype=self.dtype)
+        self.losses = CrossEntropy(self.objective, self.real_label, weight=variant.weight)
+        self.looks = Samples(references=self.losses.equilibrium())
 
-    def latent(self, n, rng=None):
-        """The dense variant's z is uniform in [-1, 1], the others' normal."""
-        if self.variant != "dense":
-            return super().latent(n, rng)
-        return (rng or self.rng).uniform(-1, 1, (n, self.latent_dim)).astype(self.dtype)
-
-    def d_loss(self, real, fake, minibatch=None):
-        """The dense variant takes the mean over one batch of both, the others the sum of two means."""
-        loss = super().d_loss(real, fake, minibatch)
-        return loss * 0.5 if self.variant == "dense" else loss
+    def d_outputs(self, real, fake):
+        """Real and fake images go through D together."""
+        return as_one_batch(self.discriminate, real, fake)

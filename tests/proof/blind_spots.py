@@ -21,11 +21,14 @@ def aliasing():
     checks = [functools.partial(properties.demand, holds, CASES[op]) for op in ("add", "reshape", "mul", "sum")
               for holds in (properties.siblings_keep_their_gradients, properties.gradients_belong_to_their_leaves)]
     return textual("backward", [*graphs.PROPERTIES, *checks],
-                   (tensor._add_gradient, "g = np.asarray(tensor.grad + g)", "tensor.grad += g; return"),
-                   (tensor._add_gradient, "if tensor.grad is not None:",
-                    "if tensor.grad is not None and tensor.parents:\n        tensor.grad += g; return\n"
-                    "    if tensor.grad is not None:"),
-                   (tensor._add_gradient, "g = np.asarray(tensor.grad + g)", "g += tensor.grad"),
+                   (tensor._add_gradient, "g = np.asarray(gradients[tensor] + g)", "gradients[tensor] += g; return"),
+                   (tensor._add_gradient, "if tensor in gradients:",
+                    "if tensor in gradients and tensor.parents:\n        gradients[tensor] += g; return\n"
+                    "    if tensor in gradients:"),
+                   (tensor._add_gradient, "g = np.asarray(gradients[tensor] + g)", "g += gradients[tensor]"),
+                   (tensor._add_gradient, " or not g.flags.writeable", ""),
+                   (tensor.Tensor.backward, "leaf.grad = g if leaf.grad is None else np.asarray(leaf.grad + g)",
+                    "leaf.grad = g if leaf.grad is None else np.add(leaf.grad, g, out=leaf.grad)"),
                    (tensor._add_gradient, "elif tensor.parents == () and", "elif False and"),
                    (tensor.Tensor.backward, "np.array(grad)", "np.asarray(grad)"))
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import numgan as ng
-from numgan import conv, losses, norm, ops
+from numgan import conv, losses, norm, ops, resize
 from numgan.tensor import Parameter
 
 from . import reference as ref
@@ -262,19 +262,19 @@ def _conv2d_transpose(draw):
     return [(draw(sides(0, 2)), *size, f), (*kernel, c, f)], options
 
 
-@case("resize_conv2d", conv.resize_conv2d, ref.resize_conv2d, linear=(0, 1))
+@case("resize_conv2d", resize.resize_conv2d, ref.resize_conv2d, linear=(0, 1))
 def _resize_conv2d(draw):
     c, f = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     return [(draw(sides(0, 2)), draw(sides(1, 3)), draw(sides(1, 3)), c),
             (draw(st.integers(1, 5)), draw(st.integers(1, 5)), c, f)], {}
 
 
-@case("upsample", conv.upsample, ref.upsample, linear=(0,))
+@case("upsample", resize.upsample, ref.upsample, linear=(0,))
 def _upsample(draw):
     return [tuple(draw(sides(0, 3)) for _ in range(4))], {"factor": draw(st.integers(1, 3))}
 
 
-@case("depth_to_space", conv.depth_to_space, ref.depth_to_space, linear=(0,))
+@case("depth_to_space", resize.depth_to_space, ref.depth_to_space, linear=(0,))
 def _depth_to_space(draw):
     block = draw(st.integers(1, 3))
     return [(draw(sides()), draw(sides()), draw(sides()), block**2 * draw(sides(1, 2)))], {"block": block}
@@ -310,6 +310,13 @@ for name in ("bce_with_logits", "l1", "l2"):
     def _loss(draw):
         shape = draw(loss_shapes())
         return [shape], {"t": target(draw, shape, 0.0, 1.0)}
+
+
+for name in ("l1", "l2"):
+    @case(f"{name} (target)", getattr(losses, name), getattr(ref, name))
+    def _loss_and_target(draw):
+        shape = draw(loss_shapes())
+        return [shape, draw(st.sampled_from([shape, ()]))], {}
 
 
 def nearly_sure(rng, p):

@@ -1,11 +1,11 @@
 """What must hold for every game of the package, with small networks in float64 and the real step functions.
 
-A game that is added to numgan.games.GAMES needs an entry in GAMES below, with its losses written down once more.
+The losses that the steps are compared with are those of papers.py.
 """
 
 import functools
+import math
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,111 +14,18 @@ from numgan.games import build
 from numgan.tensor import Tensor
 
 from . import reference as ref
+from .papers import GAMES, Played
 from .report import REPORT
 from .tape import from_op_replaced
 
 WHOLE = 1e-8  # tolerance against the complex step for a whole network
 
 
-@dataclass
-class Played:
-    """What a loss may be computed from, real and generated images x, D's outputs y for them, its last hidden layers f.
-
-    labels of the real images, codes z of the generated ones, and the game's k, if it has one.
-    """
-
-    x_real: np.ndarray
-    y_real: np.ndarray
-    f_real: np.ndarray
-    x_fake: np.ndarray
-    y_fake: np.ndarray
-    f_fake: np.ndarray
-    labels: np.ndarray
-    z: np.ndarray
-    k: float
-
-
-@dataclass
-class Losses:
-    """A game's losses, Played -> number, complex-safe; what stands in its paper."""
-
-    d: callable
-    g: callable
-
-
-def cross_entropy(scale=1.0, label=1.0, saturating=False):
-    """-V and G's two objectives (Goodfellow et al. 2014)."""
-    return Losses(lambda p: scale * (ref.bce_with_logits(p.y_real, label) + ref.bce_with_logits(p.y_fake, 0.0)),
-                  lambda p: -ref.bce_with_logits(p.y_fake, 0.0) if saturating else ref.bce_with_logits(p.y_fake, 1.0))
-
-
-def auxiliary_classes():
-    """Source and class, in ACGAN's two losses: the first output is the source, the others the classes."""
-    def classes(y, labels):
-        return ref.softmax_cross_entropy(y[:, 1:], labels)
-
-    def asked(p):
-        return np.argmax(p.z[:, -10:].real, 1)
-
-    return Losses(lambda p: 0.5 * (ref.bce_with_logits(p.y_real[:, :1], 1.0) + ref.bce_with_logits(p.y_fake[:, :1], 0.0)
-                                   + classes(p.y_real, p.labels) + classes(p.y_fake, asked(p))),
-                  lambda p: ref.bce_with_logits(p.y_fake[:, :1], 1.0) + classes(p.y_fake, asked(p)))
-
-
-def semi_supervised(feature_matching=True):
-    """Salimans et al. 2016 with the 11th logit, "fake", fixed at 0: p(fake) is the last of 11 softmax probabilities."""
-    def eleven(y):
-        return np.concatenate([y, np.zeros((len(y), 1))], 1)
-
-    def fake(y):
-        e = np.exp(eleven(y))
-        return e[:, -1] / e.sum(1)
-
-    def d_loss(p):
-        known = p.labels >= 0
-        return (ref.softmax_cross_entropy(p.y_real[known], p.labels[known]) - np.mean(np.log(1 - fake(p.y_real[~known])))
-                - np.mean(np.log(fake(p.y_fake))))
-
-    def g_loss(p):
-        if not feature_matching:
-            return -np.mean(np.log(1 - fake(p.y_fake)))
-        difference = p.f_fake.mean(0) - p.f_real[p.labels < 0].mean(0)
-        return np.mean(difference * difference)
-
-    return Losses(d_loss, g_loss)
-
-
-def reconstruction():
-    """BEGAN's: L(x) = mean |x - D(x)|."""
-    def error(x, y):
-        return np.mean(ref.magnitude(x - y))
-
-    return Losses(lambda p: error(p.x_real, p.y_real) - p.k * error(p.x_fake, p.y_fake), lambda p: error(p.x_fake, p.y_fake))
-
-
-LEAST_SQUARES = Losses(lambda p: ref.l2(p.y_real, 1.0) + ref.l2(p.y_fake, 0.0), lambda p: ref.l2(p.y_fake, 1.0))
-SMALL = dict(size=8, width=2, latent_dim=5)
-
-GAMES = {
-    "DCGAN": [(SMALL, cross_entropy(0.5)),
-              (SMALL | dict(objective="saturating", real_label=0.9, d_steps=2), cross_entropy(0.5, 0.9, True))],
-    "LSGAN": [(SMALL, LEAST_SQUARES)],
-    "SGAN": [(SMALL | dict(width=24), semi_supervised()),
-             (SMALL | dict(width=24, objective="non-saturating"), semi_supervised(feature_matching=False))],
-    "ACGAN": [(SMALL, auxiliary_classes())],
-    "BEGAN": [(SMALL, reconstruction())],
-    "MixtureGAN": [(dict(width=16, scale=4.0), cross_entropy())],
-    "MixtureLSGAN": [(dict(width=16, pack=3), LEAST_SQUARES)],
-    "VanillaGAN": [(dict(variant="dense"), cross_entropy(0.5, 0.9)), (dict(variant="shallow"), cross_entropy()),
-                   (dict(variant="minimal", objective="saturating"), cross_entropy(saturating=True))],
-}
-
-
 def small_game(name, settings, dtype="float64", dropout=False):
     """The game with random (not the first) parameters, so that no gradient is small by construction."""
     game = build(name, settings | {"dtype": dtype}, np.random.default_rng(7))
     rng = np.random.default_rng(8)
-    for network in (game.generator, game.discriminator):
+    for network in game.networks().values():
         for p in network.parameters():
             p.data += (0.1 * rng.standard_normal(p.shape)).astype(dtype)
         for _, layer in network.walk():
@@ -128,11 +35,13 @@ def small_game(name, settings, dtype="float64", dropout=False):
                 layer.std = 0
     if name == "BEGAN":
         game.k[...] = 0.3
+    if game.settings.get("average"):
+        game.g_average.network.load_state(game.generator.state())
     return game
 
 
 def play(game, n=6):
-    """One step on n random images and labels, every other one unknown if there may be unknown ones."""
+    """One step on n random images and labels, the second half unknown if there may be unknown ones."""
     return game.step(images_for(game, n), labels_for(game, n))
 
 
@@ -140,7 +49,7 @@ def labels_for(game, n=6):
     """n digits for a labelled game."""
     labels = np.arange(n) * 3 % 10
     if type(game).__name__ == "SGAN":
-        labels[::2] = -1
+        labels[n // 2:] = -1
     return labels
 
 
@@ -185,7 +94,7 @@ def network(stack, values, x):
 
 @contextmanager
 def watched(game):
-    """Collects the z that the game draws, and the networks' states when each player moves."""
+    """Collects the z that the game draws, and the networks' states when each player moves: "args" are batch and fake."""
     seen = {"z": []}
     latent, d_step, g_step = game.latent, game.d_step, game.g_step
 
@@ -213,11 +122,12 @@ def step_equals_complex_step(name, settings, losses):
         k = getattr(game, "k", np.zeros(())).copy()
         metrics = play(game)
     if not settings.get("d_steps"):
-        assert len(seen["z"]) == (1 if game.shares_z else 2)
-    low, high = game.pixels
+        assert len(seen["z"]) == (2 if game.fresh_z else 1)
+    scale = game.settings.get("scale")
+    low, high = (-1 / scale, 1 / scale) if scale else (game.pixels.low, game.pixels.high)
     real = (images_for(game).astype(np.float64) + 1) / 2 * (high - low) + low
     real = real[game.d_steps - 1::game.d_steps]
-    z_d, z_g = seen["z"][-1 if game.shares_z else -2], seen["z"][-1]
+    z_d, z_g = seen["z"][-2 if game.fresh_z else -1], seen["z"][-1]
     labels = labels_for(game)[game.d_steps - 1::game.d_steps]
     G, D = game.generator.stack, game.discriminator.stack
 
@@ -234,6 +144,11 @@ def step_equals_complex_step(name, settings, losses):
     def g_loss(values, z=z_g):
         return losses.g(played(values, seen["g"]["discriminator"], z))
 
+    expected = losses.figures(played(seen["d"]["generator"], seen["d"]["discriminator"], z_d),
+                              played(seen["g"]["generator"], seen["g"]["discriminator"], z_g))
+    assert metrics.keys() == {"d_loss", "g_loss"} | expected.keys()
+    for name_of_figure, value in expected.items():
+        np.testing.assert_allclose(metrics[name_of_figure], value, rtol=1e-10, err_msg=name_of_figure)
     for player, net, loss, values in (("d", game.discriminator, d_loss, seen["d"]["discriminator"]),
                                       ("g", game.generator, g_loss, seen["g"]["generator"])):
         np.testing.assert_allclose(metrics[f"{player}_loss"], loss(values), rtol=1e-10)
@@ -245,7 +160,7 @@ def step_equals_complex_step(name, settings, losses):
     game.g_optimizer.parameters, game.g_optimizer.moments = [z], ()  # the real step, but with z to be moved
     game.g_optimizer.step = lambda: None
     with game.generator.frozen():
-        game.g_step(game.generator(z), seen["g"]["args"][1])
+        game.g_step(seen["g"]["args"][0], game.generator(z))
     direction = np.random.default_rng(1).standard_normal(z.shape)
     expected = np.imag(g_loss(seen["g"]["generator"], z_g + 1j * ref.H * direction)) / ref.H
     assert abs((z.grad * direction).sum() - expected) <= WHOLE * abs(expected)
@@ -288,8 +203,9 @@ def only_wanted_vjps_exist(name, settings, losses):
         play(game)
     assert set(counts["d"]) == {"D"}
     assert set(counts["g"]) == {"G"}
-    assert seen["d"]["args"][0].parents == ()
-    assert not seen["d"]["args"][0].requires_grad
+    _, fake = seen["d"]["args"]
+    assert fake.parents == ()
+    assert not fake.requires_grad
 
 
 def count_parameter_vjps(game, player, ours):
@@ -363,7 +279,80 @@ def step_stays_float32(name, settings, losses):
     assert all(type(value) is float for value in metrics.values())
 
 
-EACH = [players_keep_out_of_each_others_networks, only_wanted_vjps_exist, statistics_move_once_per_step_and_never_in_eval,
-        dropout_belongs_to_training, step_stays_float32, step_equals_complex_step]
+def largest_deviation(sample, distribution):
+    """Kolmogorov's distance of a sample from a distribution function, times √n: above 2.7 for one sample in a million."""
+    p = np.sort(distribution(np.sort(sample, axis=None)))
+    n = len(p)
+    return max(np.max(np.arange(1, n + 1) / n - p), np.max(p - np.arange(n) / n)) * np.sqrt(n)
+
+
+def normal_distribution(x):
+    """Φ(x)."""
+    return np.array([0.5 * (1 + math.erf(value / math.sqrt(2))) for value in x])
+
+
+UNIFORM = {"BEGAN", "dense"}  # games, or variants, whose z is uniform in [-1, 1]; all others' is normal
+
+
+def codes_follow_the_prior(name, settings, losses):
+    """z has the distribution that the paper names, in every number, independent of the others; ACGAN's classes are even."""
+    game, n = small_game(name, settings), 3000
+    codes = game.latent(n, np.random.default_rng(11))
+    z = codes[:, :game.latent_dim]
+    uniform = not UNIFORM.isdisjoint({name, settings.get("variant")})
+    distribution = (lambda x: np.clip((x + 1) / 2, 0, 1)) if uniform else normal_distribution
+    assert largest_deviation(z[:, :5], distribution) < 2.7
+    correlation = np.corrcoef(z[:, :5].T) - np.eye(min(5, game.latent_dim))
+    assert np.abs(correlation).max() < 5 / np.sqrt(n)
+    assert np.array_equal(codes, game.latent(n, np.random.default_rng(11)))
+    if codes.shape[1] > game.latent_dim:
+        counts = codes[:, game.latent_dim:].sum(0)
+        assert counts.sum() == n
+        assert ((counts - n / 10) ** 2 / (n / 10)).sum() < 50  # chi squared of 9 degrees of freedom: above with p = 1e-7
+
+
+def the_learning_rate_falls_with_the_game_s_steps(name, settings, losses):
+    """However many steps D makes in each of them."""
+    game = small_game(name, settings | dict(lr_steps=4, lr_hold=0.5, lr=1e-3))
+    for share in (1, 1, 1, 0.5, 0):
+        assert math.isclose(game.g_optimizer.rate, share * 1e-3, abs_tol=1e-15)
+        assert math.isclose(game.d_optimizer.rate, share * 1e-3, abs_tol=1e-15)
+        play(game)
+
+
+def samples_are_drawn_with_the_average(name, settings, losses):
+    """If there is one: mean ← average · mean + (1 - average) · weights after every step, and samples are drawn with it."""
+    game = small_game(name, settings)
+    z = game.latent(4, np.random.default_rng(0))
+    if not game.average:
+        assert game.drawing_network is game.generator
+        return
+    before = snapshot(game.g_average.network)
+    play(game)
+    after = snapshot(game.g_average.network)
+    for key, own in game.generator.state().items():
+        np.testing.assert_allclose(after[key], game.average * before[key] + (1 - game.average) * own, rtol=1e-12, atol=1e-15)
+    drawn = game.generate(z)
+    game.generator.load_state(after)
+    with game.generator.evaluating():
+        values = game.generator(z).data
+    np.testing.assert_allclose(drawn, values, rtol=1e-5, atol=1e-6)
+
+
+def samples_are_in_the_range_of_images(name, settings, losses):
+    """What the networks' range is does not show outside: a generator's 0 … 1, or points / scale, come out as they went in."""
+    game = small_game(name, settings)
+    x = np.linspace(-1, 1, 50)
+    scale = game.settings.get("scale", 1)
+    np.testing.assert_allclose(game.pixels.outward(game.pixels.inward(scale * x)), scale * x, atol=1e-12)
+    seen = game.pixels.inward(scale * x)
+    wanted = (0, 1) if name == "SGAN" or settings.get("variant") == "shallow" else (-1, 1)
+    np.testing.assert_allclose([seen.min(), seen.max()], wanted, atol=1e-12)
+
+
+EACH = [samples_are_in_the_range_of_images, codes_follow_the_prior, players_keep_out_of_each_others_networks,
+        only_wanted_vjps_exist, statistics_move_once_per_step_and_never_in_eval, dropout_belongs_to_training,
+        the_learning_rate_falls_with_the_game_s_steps, samples_are_drawn_with_the_average, step_equals_complex_step,
+        step_stays_float32]
 INSTANCES = [(holds, name, *variant) for holds in EACH for name, variants in GAMES.items() for variant in variants]
 PROPERTIES = [functools.partial(*instance) for instance in INSTANCES]

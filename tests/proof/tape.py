@@ -2,9 +2,9 @@
 
 from contextlib import contextmanager
 
-from numgan import conv, losses, norm, ops, tensor
+from numgan import conv, losses, norm, ops, resize, tensor
 
-MODULES = (ops, conv, norm, losses)  # all that define ops
+MODULES = (ops, conv, norm, losses, resize)  # all that define ops
 
 
 def name_of(vjp):

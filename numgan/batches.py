@@ -1,0 +1,99 @@
+"""Where minibatches come from: one protocol for images, labelled images, points, and whatever a game of yours needs.
+
+Batches are an endless iterator with four things that `training.Run` relies on:
+
+    next(batches)        one batch: a tuple, which is passed on as game.step(*batch)
+    batches.size         how many items a batch has; a checkpoint records it
+    batches.rng          the numpy.random.Generator that draws them; a checkpoint records its state, and resuming restores it
+    batches.examples(n)  n items of the data to look at, the same ones every time; draws nothing
+
+Read run.py next.
+"""
+
+import numpy as np
+
+from .data import to_images
+from .errors import InputError
+
+
+class Batches:
+    """What all kinds share. A subclass defines `__next__` and `examples`."""
+
+    def __init__(self, size, rng):
+        if not (isinstance(size, (int, np.integer)) and size >= 1):
+            raise InputError(f"{type(self).__name__}: expected a size >= 1, got {size!r}")
+        if not isinstance(rng, np.random.Generator):
+            raise InputError(f"{type(self).__name__}: expected rng=numpy.random.default_rng(seed), got {rng!r}")
+        self.size, self.rng = size, rng
+
+    def __iter__(self):
+        return self
+
+    def first(self):
+        """The batch that the next `next` will yield, which it still does: the generator is put back."""
+        state = self.rng.bit_generator.state
+        try:
+            return next(self)
+        finally:
+            self.rng.bit_generator.state = state
+
+
+class ImageBatches(Batches):
+    """Random images, drawn with replacement (so there is no odd last batch), and their labels.
+
+    images  uint8 (n, H, W) or (n, H, W, C); a batch is float32 (size, H, W, C) in [-1, 1]
+    labels  integers (n,), -1 for unknown, or None; a batch has theirs, (size,), or None
+    """
+
+    def __init__(self, images, size, rng, labels=None):
+        super().__init__(size, rng)
+        if not len(images):
+            raise InputError(f"{type(self).__name__}: expected at least one image, got 0 images")
+        if labels is not None and len(labels) != len(images):
+            raise InputError(f"{type(self).__name__}: expected a label for each of {len(images)} images, got {len(labels)}")
+        to_images(images[:1])  # refuses what is no image
+        self.images, self.labels = images, None if labels is None else np.asarray(labels, np.int64)
+
+    def __next__(self):
+        chosen = self.rng.integers(0, len(self.images), self.size)
+        return to_images(self.images[chosen]), None if self.labels is None else self.labels[chosen]
+
+    def examples(self, n):
+        """n images spread over the whole data set, float32 (n, H, W, C) in [-1, 1]."""
+        return to_images(self.images[np.linspace(0, len(self.images) - 1, n).astype(int)])
+
+
+class HalfLabelledBatches(ImageBatches):
+    """Where only some images have labels: half of every batch is drawn from these, the rest from all images.
+
+    The first size // 2 items of a batch have their labels; the others have -1, also where a label is known.
+    """
+
+    def __init__(self, images, size, rng, labels):
+        super().__init__(images, size, rng, labels)
+        self.known = np.flatnonzero(self.labels >= 0)
+        if not len(self.known):
+            raise InputError(f"{type(self).__name__}: expected at least one labelled image, got only unknown labels (-1)")
+
+    def __next__(self):
+        half = self.size // 2
+        chosen = np.concatenate([self.known[self.rng.integers(0, len(self.known), half)],
+                                 self.rng.integers(0, len(self.images), self.size - half)])
+        labels = self.labels[chosen]
+        labels[half:] = -1
+        return to_images(self.images[chosen]), labels
+
+
+class PointBatches(Batches):
+    """Random points of a distribution: `distribution.sample(n, rng)` gives float32 (n, d). A batch is one such array."""
+
+    def __init__(self, distribution, size, rng):
+        super().__init__(size, rng)
+        self.distribution = distribution
+
+    def __next__(self):
+        return (self.distribution.sample(self.size, self.rng),)
+
+    def examples(self, n):
+        """n points."""
+        return self.distribution.sample(n, np.random.default_rng(0))

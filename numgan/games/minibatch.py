@@ -1,0 +1,77 @@
+"""What one step of a player is taken with: images in the range of the networks, their classes, and codes.
+
+Read dcgan.py next, and then the other games in any order.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InputError
+from ..ops import concatenate
+from ..tensor import Tensor
+
+
+@dataclass
+class Minibatch:
+    """real: images, Tensor (n, H, W, C) in the networks' range; labels: their classes, integers (n,), -1 for unknown, or
+    None; z: the codes of the fake images, (n, d).
+    """
+
+    real: Tensor
+    labels: np.ndarray | None
+    z: np.ndarray
+
+
+@dataclass(frozen=True)
+class PixelRange:
+    """The range of values low … high that a game's networks work on. Outside the game, images are always in [-1, 1]."""
+
+    low: float = -1
+    high: float = 1
+
+    def check(self, images, where):
+        """InputError unless all values lie in [-1, 1]."""
+        if not np.abs(images).max() <= 1:  # refuses NaN, too, which no comparison admits
+            raise InputError(f"{where}: expected finite values in [-1, 1], got {images.min():g} … {images.max():g}")
+
+    def inward(self, images):
+        """[-1, 1] -> [low, high]."""
+        return images * ((self.high - self.low) / 2) + (self.high + self.low) / 2
+
+    def outward(self, values):
+        """[low, high] -> [-1, 1]."""
+        return (values - (self.high + self.low) / 2) / ((self.high - self.low) / 2)
+
+
+def check_images(images, shape, multiple, where):
+    """InputError unless `images` is a float array (N, *shape), N a positive multiple of `multiple`."""
+    if not (isinstance(images, np.ndarray) and images.dtype.kind == "f" and images.shape[1:] == shape
+            and len(images) and len(images) % multiple == 0):
+        got = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
+        raise InputError(f"{where}: expected float images (N, {', '.join(map(str, shape))}), N a positive multiple of "
+                         f"{multiple} (d_steps, and points that D judges together), got {got}")
+
+
+def check_labels(labels, images, lowest, where):
+    """InputError unless `labels` are integers lowest … 9, one for each image."""
+    labels = np.asarray(labels)
+    if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
+        raise InputError(f"{where}: expected {len(images)} integer labels, got {labels.dtype} {labels.shape}")
+    if not lowest <= labels.min() <= labels.max() <= 9:
+        raise InputError(f"{where}: expected labels {lowest} … 9, got {labels.min()} … {labels.max()}")
+
+
+def shares(images, labels, k):
+    """Every k-th image and label, from the first, the second, …: k pairs.
+
+    So if the first half of the images is labelled and the second is not, the same holds for every share.
+    """
+    for i in range(k):
+        yield images[i::k], None if labels is None else np.asarray(labels)[i::k]
+
+
+def as_one_batch(discriminate, real, fake):
+    """D's outputs for real and fake images that go through it together. Not for a D with batch statistics."""
+    y = discriminate(concatenate([real, fake]))
+    return y[:len(real)], y[len(real):]

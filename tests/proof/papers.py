@@ -1,0 +1,142 @@
+"""The games under test, and their losses once more from the papers: complex-safe NumPy, independent of the package.
+
+A game that is added to numgan.games.GAMES needs an entry in GAMES below.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import reference as ref
+
+
+@dataclass
+class Played:
+    """What a loss may be computed from, real and generated images x, D's outputs y for them, its last hidden layers f.
+
+    labels of the real images, codes z of the generated ones, and the game's k, if it has one.
+    """
+
+    x_real: np.ndarray
+    y_real: np.ndarray
+    f_real: np.ndarray
+    x_fake: np.ndarray
+    y_fake: np.ndarray
+    f_fake: np.ndarray
+    labels: np.ndarray
+    z: np.ndarray
+    k: float
+
+
+@dataclass
+class Losses:
+    """A game's losses, Played -> number, complex-safe, as they stand in its paper.
+
+    figures: (as D's step was played, as G's was) -> what the log reports beside both losses, name -> number.
+    """
+
+    d: callable
+    g: callable
+    figures: callable
+
+
+def scores(score, unlabelled=False):
+    """Figures from `score`, D's outputs -> D(x): means, and shares on the right side of 1/2."""
+    def figures(d, g):
+        real = score(d.y_real[d.labels < 0] if unlabelled else d.y_real)
+        fake, fooled = score(d.y_fake), score(g.y_fake)
+        right = np.mean([p > 0.5 for p in real]), np.mean([not p > 0.5 for p in fake])
+        return {"d_real": np.mean(real), "d_fake": np.mean(fake), "d_accuracy_real": right[0], "d_accuracy_fake": right[1],
+                "d_accuracy": np.mean(right), "g_accuracy": np.mean([p > 0.5 for p in fooled])}
+
+    return figures
+
+
+def cross_entropy(scale=1.0, label=1.0, saturating=False):
+    """-V and G's two objectives (Goodfellow et al. 2014)."""
+    return Losses(lambda p: scale * (ref.bce_with_logits(p.y_real, label) + ref.bce_with_logits(p.y_fake, 0.0)),
+                  lambda p: -ref.bce_with_logits(p.y_fake, 0.0) if saturating else ref.bce_with_logits(p.y_fake, 1.0),
+                  scores(lambda y: ref.sigmoid(y[:, 0])))
+
+
+def auxiliary_classes():
+    """Source and class, in ACGAN's two losses: the first output is the source, the others the classes."""
+    def classes(y, labels):
+        return ref.softmax_cross_entropy(y[:, 1:], labels)
+
+    def asked(p):
+        return np.argmax(p.z[:, -10:].real, 1)
+
+    def figures(d, g):
+        return scores(lambda y: ref.sigmoid(y[:, 0]))(d, g) | {
+            "class_accuracy_real": np.mean(np.argmax(d.y_real[:, 1:], 1) == d.labels),
+            "class_accuracy_fake": np.mean(np.argmax(d.y_fake[:, 1:], 1) == asked(d))}
+
+    return Losses(lambda p: 0.5 * (ref.bce_with_logits(p.y_real[:, :1], 1.0) + ref.bce_with_logits(p.y_fake[:, :1], 0.0)
+                                   + classes(p.y_real, p.labels) + classes(p.y_fake, asked(p))),
+                  lambda p: ref.bce_with_logits(p.y_fake[:, :1], 1.0) + classes(p.y_fake, asked(p)), figures)
+
+
+def semi_supervised(feature_matching=True):
+    """Salimans et al. 2016 with the 11th logit, "fake", fixed at 0: p(fake) is the last of 11 softmax probabilities."""
+    def eleven(y):
+        return np.concatenate([y, np.zeros((len(y), 1))], 1)
+
+    def fake(y):
+        e = np.exp(eleven(y))
+        return e[:, -1] / e.sum(1)
+
+    def d_loss(p):
+        known = p.labels >= 0
+        return (ref.softmax_cross_entropy(p.y_real[known], p.labels[known]) - np.mean(np.log(1 - fake(p.y_real[~known])))
+                - np.mean(np.log(fake(p.y_fake))))
+
+    def g_loss(p):
+        if not feature_matching:
+            return -np.mean(np.log(1 - fake(p.y_fake)))
+        difference = p.f_fake.mean(0) - p.f_real[p.labels < 0].mean(0)
+        return np.mean(difference * difference)
+
+    def figures(d, g):
+        known = d.labels >= 0
+        right = np.argmax(d.y_real[known], 1) == d.labels[known]
+        return scores(lambda y: 1 - fake(y), unlabelled=True)(d, g) | {"class_accuracy": np.mean(right)}
+
+    return Losses(d_loss, g_loss, figures)
+
+
+def reconstruction():
+    """BEGAN's: L(x) = mean |x - D(x)|."""
+    def error(x, y):
+        return np.mean(ref.magnitude(x - y))
+
+    def figures(d, g):
+        real, balance = error(d.x_real, d.y_real), 0.95 * error(d.x_real, d.y_real) - error(g.x_fake, g.y_fake)
+        return {"d_real": real, "d_fake": error(d.x_fake, d.y_fake), "k": np.clip(d.k + 0.05 * balance, 0, 1),
+                "convergence": real + np.abs(balance)}
+
+    return Losses(lambda p: error(p.x_real, p.y_real) - p.k * error(p.x_fake, p.y_fake), lambda p: error(p.x_fake, p.y_fake),
+                  figures)
+
+
+def least_squares(label=1.0):
+    """LSGAN's."""
+    return Losses(lambda p: ref.l2(p.y_real, label) + ref.l2(p.y_fake, 0.0), lambda p: ref.l2(p.y_fake, 1.0),
+                  scores(lambda y: y[:, 0]))
+
+
+SMALL = dict(size=8, width=2, latent_dim=5)
+
+GAMES = {
+    "DCGAN": [(SMALL | dict(average=0.9), cross_entropy(0.5)),
+              (SMALL | dict(objective="saturating", real_label=0.9, d_steps=2), cross_entropy(0.5, 0.9, True))],
+    "LSGAN": [(SMALL, least_squares()), (SMALL | dict(real_label=0.8), least_squares(0.8))],
+    "SGAN": [(SMALL | dict(width=24), semi_supervised()),
+             (SMALL | dict(width=24, objective="non-saturating", d_steps=2), semi_supervised(feature_matching=False))],
+    "ACGAN": [(SMALL | dict(average=0.9), auxiliary_classes()), (SMALL | dict(d_steps=2), auxiliary_classes())],
+    "BEGAN": [(SMALL, reconstruction())],
+    "MixtureGAN": [(dict(width=16, scale=4.0), cross_entropy())],
+    "MixtureLSGAN": [(dict(width=16, pack=3), least_squares())],
+    "VanillaGAN": [(dict(variant="minimal", objective="saturating"), cross_entropy(saturating=True)),
+                   (dict(variant="shallow"), cross_entropy()), (dict(variant="dense"), cross_entropy(0.5, 0.9))],
+}

@@ -1,0 +1,114 @@
+"""What must hold for what is shown of a run, for its minibatches, and for the way back to a code. For game_mutants.py."""
+
+import tempfile
+
+import numpy as np
+
+from numgan import data, doctor, metrics, plotting
+from numgan.batches import HalfLabelledBatches
+from numgan.games import DCGAN
+from numgan.latent import descend
+
+
+def curves_of(history, panels, references):
+    """The axes that save_curves draws, without writing a file."""
+    from matplotlib.figure import Figure
+    original, figures = Figure.savefig, []
+    Figure.savefig = lambda figure, *args, **options: figures.append(figure) or open(args[0], "wb").close()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            plotting.save_curves(f"{folder}/curves.png", history, panels, references)
+    finally:
+        Figure.savefig = original
+    return figures[0].axes
+
+
+def a_smoothed_curve_is_the_mean_up_to_each_step():
+    """Its value at a step is the mean of the values of that step and those before it, a fiftieth of the run in all."""
+    rng = np.random.default_rng(0)
+    for n, window in ((1, 1), (60, 1), (100, 2), (175, 3)):
+        history = {"step": np.arange(1, n + 1) * 1.0, "d_loss": rng.standard_normal(n)}
+        (axes,) = curves_of(history, {"loss": ("d_loss",)}, {"d_loss": 0.5})
+        raw, smooth, reference = axes.get_lines()
+        np.testing.assert_array_equal(raw.get_xydata().T, [history["step"], history["d_loss"]])
+        assert len(smooth.get_xdata()) == n - window + 1
+        for step, value in smooth.get_xydata():
+            own = history["d_loss"][int(step) - window:int(step)]
+            assert len(own) == window
+            assert abs(value - own.mean()) < 1e-12
+        assert set(reference.get_ydata()) == {0.5}
+
+
+class Readable:
+    """A run of which the samples' digits and their spread are given."""
+
+    def __init__(self, counts, spread, examples):
+        self.game = self.batches = self
+        self.image_shape, self.counts, self.spread, self.examples = (28, 28, 1), counts, spread, examples
+
+    def sample(self, n, rng):
+        images = np.zeros((n, 28, 28, 1), np.float32)
+        images[::2] = self.spread
+        return images
+
+
+def findings_of(counts, spread, real=1.0):
+    """What the doctor says of such a run; `real` is the spread of its data."""
+    def examples(n):
+        images = np.zeros((n, 28, 28, 1), np.float32)
+        images[::2] = real
+        return images
+
+    saved = metrics.digit_histogram
+    metrics.digit_histogram = lambda p: np.array(counts)
+    try:
+        return " ".join(doctor.findings(Readable(counts, spread, examples)))
+    finally:
+        metrics.digit_histogram = saved
+
+
+def warnings_come_at_their_thresholds():
+    """Fewer than a quarter of its share of any digit, or less than half of the data's diversity; not before."""
+    even = [20] * 10
+    assert "collapse" not in findings_of(even, 1.0)
+    assert "collapse" not in findings_of([5, 35, *even[2:]], 1.0)
+    assert "few of 0" in findings_of([4, 36, *even[2:]], 1.0)
+    assert "collapse" not in findings_of(even, 0.51)
+    assert "alike" in findings_of(even, 0.49)
+    assert "collapse" not in findings_of(even, 1.0, real=0.0)
+
+
+def half_of_a_batch_is_labelled():
+    """size // 2 of it, so that of an odd size the unlabelled half has one more."""
+    images, own = np.arange(90, dtype=np.uint8).reshape(10, 3, 3), np.arange(-5, 5)
+    for size in 4, 5, 7:
+        x, labels = next(HalfLabelledBatches(images, size, np.random.default_rng(0), own))
+        assert (labels >= 0).sum() == size // 2
+        assert (labels[:size // 2] >= 0).all()
+        which = data.to_pixels(x)[:, 0, 0] // 9
+        assert np.array_equal(labels[:size // 2], own[which[:size // 2]])
+
+
+def few_labels_are_drawn_as_documented():
+    """Ten turns decide who gets one more, where 10 does not divide n."""
+    labels = np.arange(200) % 10
+    for n in (10, 13, 99):
+        counts = np.bincount(data.few_labels(labels, n, np.random.default_rng(n)) + 1, minlength=11)[1:]
+        rng = np.random.default_rng(n)
+        rng.permutation(200)
+        assert np.array_equal(counts, n // 10 + (rng.permutation(10) < n % 10))
+
+
+def descent_goes_through_the_drawing_network():
+    """What draws the samples is what is inverted, here an average that has nothing in common with G."""
+    game, other = (DCGAN(size=8, width=2, latent_dim=5, average=0.5, dtype="float64", rng=np.random.default_rng(seed))
+                   for seed in (0, 1))
+    game.g_average.network.load_state(other.generator.state())
+    z, wanted = game.latent(8), game.generate(game.latent(8))
+    at_first = np.mean((game.generate(z) - wanted) ** 2, (1, 2, 3))
+    _, errors = descend(game, z, wanted, steps=60, lr=0.1)
+    assert errors.mean() < 0.05 * at_first.mean()
+
+
+PROPERTIES = [a_smoothed_curve_is_the_mean_up_to_each_step, warnings_come_at_their_thresholds, half_of_a_batch_is_labelled,
+              few_labels_are_drawn_as_documented, descent_goes_through_the_drawing_network]

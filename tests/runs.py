@@ -1,0 +1,89 @@
+"""Small runs of every game of images, for the tests of runs, training and batches."""
+
+import csv
+import io
+import sys
+
+import numpy as np
+import pytest
+
+from numgan import data, plotting
+from numgan.batches import HalfLabelledBatches, ImageBatches
+from numgan.games import GAMES, build
+from numgan.games.vanilla import VARIANTS
+from numgan.run import Run
+from numgan.training import train
+
+SMALL = {"size": 8, "width": 2, "latent_dim": 4}
+PLAYS = {f"VanillaGAN, {variant}": ("VanillaGAN", {"variant": variant}) for variant in VARIANTS}
+OTHERS = [name for name in GAMES if name != "VanillaGAN" and not name.startswith("Mixture")]  # games of images
+PLAYS |= {name: (name, SMALL) for name in OTHERS}
+PLAYS |= {"DCGAN, d_steps=2": ("DCGAN", SMALL | {"d_steps": 2, "real_label": 0.9, "objective": "saturating", "lr_steps": 8.5,
+                                         "average": 0.9}),
+          "DCGAN, float64": ("DCGAN", SMALL | {"dtype": "float64"}),
+          "DCGAN, lr=0.1": ("DCGAN", SMALL | {"lr": 0.1})}  # with pictures that change
+
+
+def new_run(out, play="DCGAN", seed=3, size=6, about=None):
+    """A run from its beginning, on random images."""
+    name, settings = PLAYS[play]
+    game = build(name, settings, np.random.default_rng(seed))
+    images = np.random.default_rng(7).integers(0, 256, (50, *game.image_shape[:2]), np.uint8)
+    labels = np.random.default_rng(6).integers(0, 10, 50)
+    if name == "SGAN":
+        labels[::2] = -1
+    kind = HalfLabelledBatches if name == "SGAN" else ImageBatches
+    return Run(game, kind(images, size, np.random.default_rng(seed + 1), labels), out, about)
+
+
+def anew(batches):
+    """Batches like these, at their beginning."""
+    return type(batches)(batches.images, batches.size, np.random.default_rng(), batches.labels)
+
+
+def resumed(run, out=None):
+    """The run in another run's checkpoint."""
+    return Run.load(run.path, anew(run.batches), out or run.out)
+
+
+def bits(run):
+    """All that the course of a run depends on, to be compared with ==."""
+    arrays = run.game.state() | {"inputs": run.inputs}
+    return {"arrays": {name: (a.dtype, a.shape, a.tobytes()) for name, a in arrays.items()},
+            "game": (type(run.game), run.game.settings, run.batches.size),
+            "rng": (run.game.rng.bit_generator.state, run.batches.rng.bit_generator.state),
+            "history": run.history, "step": run.step}
+
+
+def contents(folder):
+    """Relative path -> bytes of every file in a folder; hidden ones, as temporaries are, too."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def rows(path):
+    """The rows of a log as dicts name -> text."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """No curves and no GIFs, which take longer than all the rest."""
+    monkeypatch.setattr(plotting, "save_curves", lambda *args: None)
+    monkeypatch.setattr(plotting, "save_gif", lambda *args: None)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of six steps with everything drawn, and what it said."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stderr", io.StringIO())
+        run = new_run(tmp_path_factory.mktemp("run") / "new" / "folder", "DCGAN, lr=0.1", about={"note": "ä"})
+        assert train(run, 6, every=3) is run.history
+        return run, sys.stderr.getvalue()
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """The digits in the package and their labels."""
+    return data.digits_10k()
