@@ -30,9 +30,9 @@ def classifier():
 
 
 def test_the_classifier_knows_the_embedded_digits(classifier):
-    images, labels = data.digits_10k()
+    images, labels = (array[::4] for array in data.digits_10k())
     p = classifier.probabilities(data.to_images(images))
-    assert p.shape == (10000, 10)
+    assert p.shape == (2500, 10)
     np.testing.assert_allclose(p.sum(1), 1, rtol=1e-12)
     assert (p.argmax(1) == labels).mean() > 0.998
     assert metrics.digit_score(p) > 9.8

@@ -18,14 +18,17 @@ from .mutants import Mutant, check_few, op_checks, replaced, textual
 
 def aliasing():
     """Gradients that share their memory with something."""
-    sibling_checks = [functools.partial(properties.demand, properties.siblings_keep_their_gradients, CASES[op])
-                      for op in ("add", "reshape", "mul")]
-    return textual("backward", [*graphs.PROPERTIES, *sibling_checks],
+    checks = [functools.partial(properties.demand, holds, CASES[op]) for op in ("add", "reshape", "mul", "sum")
+              for holds in (properties.siblings_keep_their_gradients, properties.gradients_belong_to_their_leaves)]
+    return textual("backward", [*graphs.PROPERTIES, *checks],
                    (tensor._add_gradient, "g = np.asarray(gradients[tensor] + g)", "gradients[tensor] += g; return"),
                    (tensor._add_gradient, "if tensor in gradients:",
                     "if tensor in gradients and tensor.parents:\n        gradients[tensor] += g; return\n"
                     "    if tensor in gradients:"),
                    (tensor._add_gradient, "g = np.asarray(gradients[tensor] + g)", "g += gradients[tensor]"),
+                   (tensor._add_gradient, " or not g.flags.writeable", ""),
+                   (tensor.Tensor.backward, "leaf.grad = g if leaf.grad is None else np.asarray(leaf.grad + g)",
+                    "leaf.grad = g if leaf.grad is None else np.add(leaf.grad, g, out=leaf.grad)"),
                    (tensor._add_gradient, "elif tensor.parents == () and", "elif False and"),
                    (tensor.Tensor.backward, "np.array(grad)", "np.asarray(grad)"))
 
@@ -81,8 +84,9 @@ def edges():
 def other_laws():
     """Random layers and first weights that look right, and are not what they say."""
     own_generator = "self.rng = rng"
+    noise, dropout, seeds, weights, directions = ([law] for law in laws.PROPERTIES)
     return textual(
-        "laws", laws.PROPERTIES,
+        "laws", noise + seeds,
         (layers.GaussianNoise.forward, "np.float32(self.std)", "np.float32(self.std**2)"),
         (layers.GaussianNoise.forward, "np.float32(self.std)", "np.float32(self.std * 1.05)"),
         (layers.GaussianNoise.forward, "self.rng.standard_normal(x.shape, np.float32)",
@@ -90,6 +94,8 @@ def other_laws():
         (layers.GaussianNoise.forward, "self.rng.standard_normal(x.shape, np.float32)",
          "self.rng.standard_normal(x.shape[1:], np.float32)"),
         (layers.GaussianNoise.build, own_generator, "self.rng = np.random.default_rng(0)"),
+    ) + textual(
+        "laws", dropout + seeds,
         (layers.Dropout.__init__, "round(rate * 2**16)", "round((1 - rate) * 2**16)"),
         (layers.Dropout.__init__, "round(rate * 2**16)", "round(rate * 0.95 * 2**16)"),
         (layers.Dropout.forward, "np.uint16).reshape(x.shape) >=", "np.uint16).reshape(x.shape) <="),
@@ -98,11 +104,15 @@ def other_laws():
         (layers.Dropout.forward, "self.rng.bytes(2 * x.size), np.uint16).reshape(x.shape)",
          "self.rng.bytes(2 * x[0].size), np.uint16).reshape(x.shape[1:])"),
         (layers.Dropout.build, own_generator, "self.rng = np.random.default_rng(0)"),
+    ) + textual(
+        "laws", weights,
         (layers.normal, "rng.normal(0, std, shape)", "rng.normal(0, std**2, shape)"),
         (layers.normal, "rng.normal(0, std, shape)", "rng.normal(0, std**0.5, shape)"),
         (layers.glorot_uniform, "math.sqrt(6 /", "math.sqrt(3 /"),
         (layers.glorot_uniform, "taps * (shape[-2] + shape[-1])", "shape[-2] + shape[-1]"),
         (layers.glorot_uniform, "shape[-2] + shape[-1]", "2 * shape[-2]"),
+    ) + textual(
+        "laws", directions,
         (layers.unit_length, "rng.standard_normal(shape)", "rng.uniform(-1, 1, shape)"),
         (layers.unit_length, "rng.standard_normal(shape)", "rng.standard_exponential(shape)"),
         (layers.unit_length, "reshape(-1, shape[-1])", "reshape(-1)"))

@@ -34,10 +34,10 @@ def check_few(holds, *strategies):
 
 def op_checks(name):
     """All properties of an op, the one that finds most first."""
-    cases = [case for case in CASES.values() if case.name in (name, f"{name} (target)")]
-    order = dict.fromkeys((holds, case.name) for case in cases
-                          for holds in [properties.vjp_equals_complex_step, *properties.properties_of(case)])
-    return [functools.partial(properties.demand, holds, CASES[own]) for holds, own in order]
+    cases = [case for case in CASES.values() if case.name.partition(" (")[0] == name]  # "l1" and "l1 (target)"
+    order = dict.fromkeys([properties.vjp_equals_complex_step, *properties.PROPERTIES])
+    return [functools.partial(properties.demand, holds, case) for holds in order for case in cases
+            if holds in properties.properties_of(case)]
 
 
 @dataclass
@@ -63,6 +63,12 @@ class Mutant:
                 except Exception as exception:  # a comparison's AssertionError, or whatever broken code runs into
                     return property_of(check), exception
         return None
+
+    def run_control(self, checks):
+        """These checks, on a few examples each, going through the motions of the fault: they must pass."""
+        with self.control():
+            for check in checks:
+                check(enough=3) if getattr(check, "func", None) is properties.demand else check()
 
 
 def property_of(check):

@@ -133,7 +133,7 @@ def pad(x, widths):
     return y
 
 
-# ---- convolution: seven plain loops
+# ---- convolution: plain loops over pixels and taps, and at each a sum over channels
 
 
 def same_padding(n, k, s):
@@ -154,21 +154,20 @@ def conv2d(x, w, strides=1, padding="same"):
     """y[n, i, j, f] = Σ x[n, s·i + a - top, s·j + b - left, c] w[a, b, c, f]."""
     strides = (strides, strides) if np.ndim(strides) == 0 else strides
     (top, bottom), (left, right) = padding_of(x, w, strides, padding)
-    (n, h, width, c), (kh, kw, _, f) = x.shape, w.shape
+    (n, h, width, _), (kh, kw, _, f) = x.shape, w.shape
     oh, ow = (h + top + bottom - kh) // strides[0] + 1, (width + left + right - kw) // strides[1] + 1
     y = np.zeros((n, oh, ow, f), np.result_type(x, w))
     for i, j, a, b in itertools.product(range(oh), range(ow), range(kh), range(kw)):
         row, column = strides[0] * i + a - top, strides[1] * j + b - left
         if 0 <= row < h and 0 <= column < width:
-            for image, channel, out in itertools.product(range(n), range(c), range(f)):
-                y[image, i, j, out] += x[image, row, column, channel] * w[a, b, channel, out]
+            y[:, i, j] += x[:, row, column] @ w[a, b]  # (n, c), (c, f)
     return y
 
 
 def conv2d_transpose(x, w, strides=2, padding="same"):
     """Every input pixel adds its multiple of the kernel to the output."""
     strides = (strides, strides) if np.ndim(strides) == 0 else strides
-    (n, h, width, f), (kh, kw, c, _) = x.shape, w.shape
+    (n, h, width, _), (kh, kw, c, _) = x.shape, w.shape
     around = ((0, 0), (0, 0)) if padding in ("same", "valid") else padding
     size = [m * s if padding == "same" else (m - 1) * s + max(k, s) - sum(p)
             for m, s, k, p in zip((h, width), strides, (kh, kw), around, strict=True)]
@@ -177,8 +176,7 @@ def conv2d_transpose(x, w, strides=2, padding="same"):
     for i, j, a, b in itertools.product(range(h), range(width), range(kh), range(kw)):
         row, column = strides[0] * i + a - top, strides[1] * j + b - left
         if 0 <= row < size[0] and 0 <= column < size[1]:
-            for image, channel, out in itertools.product(range(n), range(c), range(f)):
-                y[image, row, column, channel] += x[image, i, j, out] * w[a, b, channel, out]
+            y[:, row, column] += x[:, i, j] @ w[a, b].T  # (n, f), (f, c)
     return y
 
 
