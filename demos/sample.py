@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from numgan import InputError, checkpoint, data, plotting
+from numgan import InputError, data, plotting
+from numgan.files import atomic
 from numgan.run import load_game
 
 
@@ -28,7 +29,7 @@ def main():
     if args.out.suffix == ".png":
         plotting.save_sheet(args.out, images)
     else:
-        with checkpoint.atomic(args.out) as temporary:
+        with atomic(args.out) as temporary:
             np.savez_compressed(temporary, images=data.to_pixels(images))
     print(f"{args.n} digits: {args.out}")
 

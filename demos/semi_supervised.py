@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from numgan import InputError, checkpoint, data
+from numgan import InputError, data
 from numgan.batches import HalfLabelledBatches, ImageBatches
+from numgan.files import atomic
 from numgan.games import SGAN
 from numgan.run import Run, continued
 from numgan.training import train
@@ -91,7 +92,7 @@ def main():
                          "sgan": semi_supervised(new_run(*setting, args.steps), args.steps)}
                 done[key] = dict(zip(COLUMNS, key, strict=False)) | {
                     name: f"{100 * (game.classify(test_images) == test_labels).mean():.2f}" for name, game in games.items()}
-                with checkpoint.atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+                with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
                     writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
                     writer.writeheader()
                     writer.writerows(done.values())

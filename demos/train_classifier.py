@@ -13,6 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from numgan import Adam, InputError, checkpoint, data, softmax_cross_entropy
+from numgan.files import atomic
 from numgan.memory import keep_freed_memory
 from numgan.metrics import Classifier, network
 from numgan.network import load_arrays
@@ -93,7 +94,7 @@ def main():
     keep_freed_memory()
     net = network(weights_rng)
     partial, about = args.out.with_suffix(".partial.npz"), {"data": args.data, "epochs": args.epochs, "seed": args.seed}
-    with checkpoint.atomic(args.out) as temporary:
+    with atomic(args.out) as temporary:
         temporary.touch()  # what cannot be written fails now, not after training
         train(net, *training, rng, partial, about)
         print(f"accuracy on {len(test[0]):,} test digits {accuracy(net, *test):.2%}", end=", ")

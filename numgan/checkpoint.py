@@ -1,4 +1,4 @@
-"""One .npz file that holds everything a run needs to resume, and a way to write any file completely or not at all.
+"""One .npz file that holds everything a run needs to resume, and how it is read again.
 
 Damaged and foreign files are refused with one line, and nothing in a file can run code (no pickle). Read progress.py next.
 """
@@ -8,30 +8,16 @@ import json
 import os
 import tokenize
 import zipfile
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 
 from .errors import InputError
+from .files import atomic
 
 FORMAT = "numgan checkpoint 1"
 ABOUT = "about.json"
 DAMAGED = (ArithmeticError, EOFError, LookupError, NotImplementedError, RecursionError, SyntaxError, TypeError, ValueError,
            tokenize.TokenError, zipfile.BadZipFile)  # what zipfile, json and NumPy's header reader raise for damaged bytes
-
-
-@contextmanager
-def atomic(path):
-    """Yield a temporary path to write to. If the block succeeds it becomes `path`; if not, it is removed."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")  # the suffix stays: writers choose the format by it
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def save(path, about, arrays):
@@ -47,6 +33,8 @@ def save(path, about, arrays):
 
 def load(path):
     """(about, arrays) as they were saved. InputError if the file is missing, truncated, damaged or no checkpoint."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise InputError(f"{path}: expected a {FORMAT}, got a folder or a device")
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -58,7 +46,8 @@ def load(path):
                 raise InputError(f"{path}: expected a {FORMAT}, got {got!r:.80}")
             if names != [ABOUT, *(f"{name}.npy" for name in about.pop("arrays"))]:
                 raise InputError(f"{path}: expected a whole {FORMAT}, got a damaged one: arrays are missing")
-            arrays = {name.removesuffix(".npy"): _array(_read(archive, name, path), f"{path}: {name!r}") for name in names[1:]}
+            arrays = {name.removesuffix(".npy"): _array(_read(archive, name, path), f"{path}: {name!r:.60}")
+                      for name in names[1:]}
     except OSError as error:
         raise InputError(f"{path}: cannot be read as a checkpoint: {error.strerror or error}") from None
     except InputError:
@@ -71,9 +60,9 @@ def load(path):
 def _read(archive, name, path):
     info = archive.getinfo(name)
     if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
-        raise InputError(f"{path}: {name!r}: expected plain stored data, got a compressed or encrypted member")
+        raise InputError(f"{path}: {name!r:.60}: expected plain stored data, got a compressed or encrypted member")
     if info.compress_size > os.path.getsize(path):
-        raise InputError(f"{path}: {name!r}: expected a member no larger than the file, got {info.compress_size} bytes")
+        raise InputError(f"{path}: {name!r:.60}: expected a member no larger than the file, got {info.compress_size} bytes")
     return archive.read(name)
 
 
@@ -93,4 +82,4 @@ def _array(data, where):
 
 
 def _one_line(error):
-    return " ".join(f"{type(error).__name__} {error}".split())
+    return " ".join(f"{type(error).__name__} {error!s:.200}".split())

@@ -6,10 +6,10 @@ with a SHA-256. data.py, which needs the files, is the only module that uses thi
 
 import os
 import sys
-from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from .errors import InputError
+from .files import alone_in
 
 MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
 FILES = {  # SHA-256 of the uncompressed bytes: the same digits can be compressed in many ways
@@ -82,7 +82,7 @@ def download(names, folder):
     except OSError as error:
         raise InputError(f"{folder}: expected a folder to download MNIST to; got {error.strerror}. Name another in "
                          "$NUMGAN_DATA, or use the data set digits-10k, which needs no download") from error
-    with _alone_in(folder):
+    with alone_in(folder):
         for name in names:
             problems = _download_one(name, folder)
             if problems:
@@ -90,19 +90,6 @@ def download(names, folder):
                 raise InputError(f"{folder}: expected MNIST's {wanted}; got neither there nor from any mirror "
                                  f"({'; '.join(problems)}). Put them there by hand, or use the data set digits-10k, "
                                  "which needs no download")
-
-
-@contextmanager
-def _alone_in(folder):
-    """Let one process at a time into the block, where the system can lock a folder (Windows cannot)."""
-    with ExitStack() as stack:
-        with suppress(ImportError, OSError):
-            import fcntl
-
-            handle = os.open(folder, os.O_RDONLY)
-            stack.callback(os.close, handle)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def _download_one(name, folder):

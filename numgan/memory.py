@@ -1,7 +1,13 @@
-"""A setting of the C library that keeps freed memory for the next array. Read errors.py next."""
+"""A setting of the C library that keeps freed memory for the next array, and a look at how much memory there is.
+
+Read errors.py next.
+"""
 
 import ctypes
+import os
 import sys
+
+from .errors import InputError
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # from glibc's malloc.h
 
@@ -17,3 +23,14 @@ def keep_freed_memory():
         mallopt(M_MMAP_MAX, 0)
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
         mallopt(M_TOP_PAD, 2**26)
+
+
+def check_memory(needed, what):
+    """InputError if `needed` bytes are more than this machine has. Where the system does not report its memory: nothing."""
+    try:
+        present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return
+    if needed > present:
+        raise InputError(f"{what}: expected what fits into this machine's {present / 1e9:.0f} GB of memory, "
+                         f"got a need of about {needed / 1e9:.3g} GB")

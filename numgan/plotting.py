@@ -6,7 +6,8 @@ Read checkpoint.py next.
 
 import numpy as np
 
-from .checkpoint import atomic
+from .errors import InputError
+from .files import atomic
 
 
 def sheet(images, columns=None, border=2):
@@ -59,7 +60,13 @@ def save_gif(path, pictures, fps=5):
     from matplotlib.animation import PillowWriter
     from matplotlib.figure import Figure
     from matplotlib.image import imread
-    frames = [imread(picture) for picture in pictures]
+    frames = []
+    for picture in pictures:
+        try:
+            frames.append(imread(picture))
+        except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises at damaged bytes
+            raise InputError(f"{picture}: expected a PNG picture for {path}, got a damaged one ({error!s:.60}); remove it and "
+                             "resume the run") from None
     height, width = frames[0].shape[:2]
     figure = Figure(figsize=(width / 100, height / 100), dpi=100)
     shown = figure.figimage(frames[0])

@@ -4,6 +4,7 @@ What kind of game it is, what a batch holds and what a sheet shows are not known
 games/looks.py. Read training.py next: the loop that plays a run.
 """
 
+import math
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from . import checkpoint, games, plotting
 from .errors import InputError
+from .memory import check_memory
 from .network import load_arrays
 
 
@@ -27,6 +29,7 @@ class Run:
     """
 
     def __init__(self, game, batches, out, about=None, draw=None):
+        check_memory(batches.size * game.bytes_per_item(), f"batches of {batches.size}")
         game.check(*batches.first())
         self.game, self.batches, self.out, self.about = game, batches, Path(out), about or {}
         self.history = []
@@ -55,7 +58,7 @@ class Run:
         arrays = {f"game.{name}": array for name, array in self.game.state().items()}
         columns = list(self.history[0]) if self.history else []
         arrays |= {"z": self.inputs, "history": np.array([[row[c] for c in columns] for row in self.history], np.float64)}
-        own = self.batches.rng is not self.game.rng  # None below: the batches are drawn with the game's generator
+        own = self.batches.rng.bit_generator is not self.game.rng.bit_generator  # None below: one generator draws both
         about = {"game": type(self.game).__name__, "settings": self.game.settings, "batch": self.batches.size,
                  "rng": {"game": self.game.rng.bit_generator.state,
                          "batches": self.batches.rng.bit_generator.state if own else None},
@@ -81,9 +84,19 @@ class Run:
                 batches.rng.bit_generator.state = saved["rng"]["batches"]
             run = cls(game, batches, out, about or saved["run"], draw)
             load_arrays({"z": run.inputs}, {"z": arrays["z"]}, "sample sheets")
-            run.history = [dict(zip(saved["columns"], row, strict=True)) | {"step": int(row[0])}
-                           for row in arrays["history"].tolist()]
+            run.history = _history(saved["columns"], arrays["history"], game.looks)
         return run
+
+
+def _history(columns, rows, looks):
+    """One dict per row. InputError unless the columns are a step, counted from 1, and at least all figures to be shown."""
+    needed = {"step", *looks.progress.values(), *(name for names in looks.panels.values() for name in names)}
+    if len(rows) and not (isinstance(columns, list) and columns[0] == "step" and len(set(columns)) == len(columns)
+                          and needed <= set(columns)):
+        raise InputError(f"expected a history with the columns step, {', '.join(sorted(needed - {'step'}))}, got {columns!s:.80}")
+    if rows.dtype != np.float64 or (len(rows) and not np.array_equal(rows[:, 0], np.arange(1, len(rows) + 1))):
+        raise InputError("expected a history with a row for each step, got other rows")
+    return [dict(zip(columns, row, strict=True)) | {"step": int(row[0])} for row in rows.tolist()]
 
 
 def load_game(path):
@@ -134,6 +147,35 @@ def recorded(path, options, defaults, may_differ):
     return about | options
 
 
+class Rationed(np.random.Generator):
+    """Draws initial weights, `left` numbers at most: a checkpoint whose settings ask for more than it holds is refused at once.
+
+    Otherwise networks of any size would be built before they are compared with the arrays that are there.
+    """
+
+    left = math.inf
+
+    def _take(self, size):
+        self.left -= math.prod(np.atleast_1d(size).tolist())
+        if self.left < 0:
+            raise InputError("expected settings that suit the arrays, got settings of larger networks")
+
+    def uniform(self, low=0.0, high=1.0, size=1):
+        """As NumPy's."""
+        self._take(size)
+        return super().uniform(low, high, size)
+
+    def normal(self, loc=0.0, scale=1.0, size=1):
+        """As NumPy's."""
+        self._take(size)
+        return super().normal(loc, scale, size)
+
+    def standard_normal(self, size=1, *args, **options):
+        """As NumPy's."""
+        self._take(size)
+        return super().standard_normal(size, *args, **options)
+
+
 FORMER_SETTINGS = {  # with the one value that they could have
     "LSGAN": {"objective": "non-saturating"}, "MixtureLSGAN": {"objective": "non-saturating"},
     "BEGAN": {"objective": "reconstruction", "real_label": 1.0}}
@@ -144,7 +186,10 @@ def _game(about, arrays, rng):
     """The game that a checkpoint describes, also one that an earlier version wrote."""
     former = FORMER_SETTINGS.get(about["game"], {}).items()
     settings = {name: value for name, value in about["settings"].items() if (name, value) not in former}
-    game = games.build(about["game"], settings, rng)
+    rationed = Rationed(rng.bit_generator)
+    rationed.left = sum(array.size for array in arrays.values())
+    game = games.build(about["game"], settings, rationed)
+    rationed.left = math.inf
     saved = {}
     for name, array in arrays.items():
         for old, new in FORMER_NAMES.items():
@@ -162,9 +207,9 @@ def whole(path):
     try:
         yield
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        raise InputError(f"{path}: {error!s:.400}") from None  # a file may hold any text
     except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{path}: not a whole checkpoint: {type(error).__name__}: {error}") from None
+        raise InputError(f"{path}: not a whole checkpoint: {type(error).__name__}: {error!s:.200}") from None
 
 
 def draw_sheet(path, run):

@@ -15,35 +15,37 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from . import checkpoint, plotting
+from . import plotting
 from .errors import InputError
+from .files import alone_in, atomic, remove_leftovers
 from .progress import Progress
 
 
 def train(run, steps, every=200, remarks=None):
     """Play until `steps` steps are done in all; every `every` steps, and at the end, draw and save. Returns run.history.
 
-    remarks(run), lines of text, are printed after each sheet. Ctrl-C (or SIGTERM) finishes the step, saves, reports where, and
+    remarks(run), lines of text, are printed after each sheet. Ctrl-C (or SIGTERM, SIGHUP) finishes the step, saves, reports where, and
     raises KeyboardInterrupt; a second one stops at once. A loss that is not finite raises FloatingPointError; the last good
     checkpoint stays.
     """
     for name, value in {"steps": steps, "every": every}.items():
         if not (isinstance(value, (int, np.integer)) and value >= 1):
             raise InputError(f"train: expected a whole number {name} >= 1, got {value!r}")
-    if steps <= run.step:
-        raise InputError(f"train: the run has done {run.step} steps already; steps is the total, got {steps}")
+    if steps < run.step or (steps == run.step and complete(run)):
+        raise InputError(f"train: the run has done {run.step} steps already; steps is the total: expected more, got {steps} "
+                         "(a script's --steps N)")
     if steps > (run.game.last_step or steps):
         raise InputError(f"train: expected steps <= {run.game.last_step}, after which the game's learning rate is 0 "
                          f"(lr_steps), got {steps}")
     progress = Progress(run.step, steps, run.game.looks.progress)
-    with _log(run) as write_row, _stop_requests() as stop:
-        if run.step == 0:
+    with _folder(run), _log(run) as write_row, _stop_requests() as stop:
+        if run.step in (0, steps):  # at the end already: whatever the run was killed over is drawn now
             snapshot(run)
-        for batch in run.batches:
+        while run.step < steps:
             with _located(run, run.step + 1):
-                row = {"step": run.step + 1, **run.game.step(*batch)}
+                row = {"step": run.step + 1, **run.game.step(*next(run.batches))}
+                write_row(row)
             run.history.append(row)
-            write_row(row)
             drawn = run.step % every == 0 or run.step == steps
             progress.show(row, lasting=drawn)
             if drawn or stop:
@@ -53,40 +55,69 @@ def train(run, steps, every=200, remarks=None):
             if stop and run.step < steps:
                 progress.say(f"stopped at step {run.step}; saved {run.path}")
                 raise KeyboardInterrupt
-            if run.step == steps:
-                break
-    plotting.save_gif(run.out / "progress.gif", sorted((run.out / "samples").glob("step_*.png")))
+        plotting.save_gif(run.out / "progress.gif", sheets(run))
     return run.history
+
+
+def sheets(run):
+    """The sample sheets in the run's folder, in order."""
+    return sorted((run.out / "samples").glob("step_*.png"))
+
+
+def complete(run):
+    """Whether the run's folder holds all that `train` leaves at the end: a run killed while it drew its GIF lacks that."""
+    gif = run.out / "progress.gif"
+    return not run.path.exists() or (gif.exists() and (run.out / "curves.png").exists() and bool(sheets(run))
+                                     and gif.stat().st_mtime >= max(sheet.stat().st_mtime for sheet in sheets(run)))
+
+
+@contextmanager
+def _folder(run):
+    """The run's folder, for this run alone, without what a killed one left half-written or drew after its checkpoint."""
+    with _located(run, run.step):
+        run.out.mkdir(parents=True, exist_ok=True)
+    with alone_in(run.out, wait=False):
+        if run.step == 0 and run.path.exists():
+            raise InputError(f"{run.out}: expected a folder without a checkpoint for a new run, got one with {run.path.name}")
+        for folder in (run.out, run.out / "samples"):
+            remove_leftovers(folder)
+        for sheet in sheets(run):
+            number = sheet.stem.removeprefix("step_")
+            if number.isdigit() and int(number) > run.step:
+                sheet.unlink()
+        yield
 
 
 @contextmanager
 def _located(run, step):
-    """In the message of a FloatingPointError, step and last checkpoint are named."""
+    """In the message of a FloatingPointError, OSError or MemoryError, step and last checkpoint are named."""
     try:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # the results are checked instead
             yield
-    except FloatingPointError as error:
+    except (FloatingPointError, OSError, MemoryError) as error:
         kept = f"the last good checkpoint is {run.path}" if run.path.exists() else "there is no checkpoint yet"
-        raise FloatingPointError(f"step {step}: {error}; {kept}") from None
+        kind = next(kind for kind in (FloatingPointError, OSError, MemoryError) if isinstance(error, kind))
+        raise kind(f"step {step}: {error}; {kept}") from None
 
 
 def snapshot(run):
-    """Draw the sample sheet and the curves, save the checkpoint; none of them if a parameter is not finite."""
-    with _located(run, run.step):
-        run.check()
-    run.draw(run.out / "samples" / f"step_{run.step:06d}.png", run)
+    """Save the checkpoint, then draw the sample sheet and the curves. None of them if a parameter is not finite."""
     looks = run.game.looks
-    if run.history:
-        columns = {name: np.array([row[name] for row in run.history]) for name in run.history[0]}
-        plotting.save_curves(run.out / "curves.png", columns, looks.panels, looks.references)
-    run.save()
+    with _located(run, run.step):
+        if not (run.out / "log.csv").exists():
+            raise FileNotFoundError(f"{run.out}: the folder was removed, or its log.csv, while the run was at work in it")
+        run.save()
+        run.draw(run.out / "samples" / f"step_{run.step:06d}.png", run)
+        if run.history:
+            columns = {name: np.array([row[name] for row in run.history]) for name in run.history[0]}
+            plotting.save_curves(run.out / "curves.png", columns, looks.panels, looks.references)
 
 
 @contextmanager
 def _log(run):
     """log.csv, brought to the state of the run's history; yields a function that appends a row."""
     path = run.out / "log.csv"
-    with checkpoint.atomic(path) as temporary:
+    with _located(run, run.step), atomic(path) as temporary:
         with open(temporary, "w", newline="", encoding="utf-8") as file:
             _write_rows(file, run.history, header=True)
     with open(path, "a", newline="", encoding="utf-8", buffering=1) as file:
@@ -102,7 +133,7 @@ def _write_rows(file, rows, header):
 
 @contextmanager
 def _stop_requests():
-    """Yields a list that the first Ctrl-C or SIGTERM makes true; the second acts as usual."""
+    """Yields a list that the first Ctrl-C, SIGTERM or SIGHUP makes true; the second acts as usual."""
     requests, before = [], {}
 
     def note(number, frame):
@@ -110,7 +141,7 @@ def _stop_requests():
         signal.signal(number, before[number])
 
     if threading.current_thread() is threading.main_thread():  # only there can signals be handled
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:  # Windows has no SIGHUP
             before[number] = signal.signal(number, note)
     try:
         yield requests

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from numgan import InputError, checkpoint
+from numgan.files import atomic
 
 from .errors import refused
 
@@ -158,7 +159,7 @@ def test_a_checkpoint_that_was_unpacked_and_zipped_again_is_loaded(path):
 def test_atomic_makes_folders_and_replaces_the_file_and_leaves_no_temporary(tmp_path):
     path = tmp_path / "new" / "folder" / "picture.png"
     for text in ("first", "second"):
-        with checkpoint.atomic(path) as temporary:
+        with atomic(path) as temporary:
             assert (temporary.parent, temporary.suffix) == (path.parent, ".png")
             assert temporary != path
             temporary.write_text(text)
@@ -173,7 +174,7 @@ def test_an_exception_in_atomic_leaves_the_old_file_and_no_temporary(tmp_path, e
     path = tmp_path / "file.txt"
     if old:
         path.write_text("old")
-    with pytest.raises(error), checkpoint.atomic(path) as temporary:  # noqa: PT012
+    with pytest.raises(error), atomic(path) as temporary:  # noqa: PT012
         if written:
             temporary.write_text("half of the n")
         raise error

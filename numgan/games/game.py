@@ -4,6 +4,7 @@ Nothing here knows how many networks there are or what a batch holds, and traini
 Read gan.py next: Algorithm 1.
 """
 
+import math
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -62,6 +63,11 @@ class Game:
     def networks(self):
         """Name -> network."""
         return {name: part for name, part in vars(self).items() if isinstance(part, Layer)}
+
+    def bytes_per_item(self):
+        """How much memory a step takes for each item of its batch, roughly: values, gradients and patches of all layers."""
+        shapes = [shape for network in self.networks().values() for shape in getattr(network, "output_shapes", [])]
+        return 4 * np.dtype(self.dtype).itemsize * sum(math.prod(shape) for shape in shapes)
 
     def state(self):
         """Name -> array (no copy): parameters, buffers, moments, averages, counters. The generator `rng` is not among them."""
