@@ -9,7 +9,7 @@ import numpy as np
 
 from numgan import InputError, data
 from numgan.batches import HalfLabelledBatches, ImageBatches
-from numgan.doctor import findings
+from numgan.doctor import Doctor
 from numgan.games import ACGAN, BEGAN, DCGAN, LSGAN, SGAN, VanillaGAN
 from numgan.run import Run, load_game, recorded, whole
 from numgan.training import train
@@ -112,7 +112,7 @@ def main():
         return
     run = run_for(options)
     try:
-        train(run, run.about["steps"], run.about["every"], findings)
+        train(run, run.about["steps"], run.about["every"], Doctor())
     except KeyboardInterrupt:
         sys.exit(f"resume with: {sys.executable} {sys.argv[0]} --resume {run.path}")
     print(f"{run.out}: samples/, progress.gif, curves.png, log.csv, checkpoint.npz")

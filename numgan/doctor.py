@@ -4,19 +4,33 @@ import numpy as np
 
 from . import metrics
 
+COVERED = 30_000  # images that a run has seen before a missing digit means anything: three times all of digits-10k
 
-def findings(run, n=200):
-    """What a classifier sees in n samples of a game of digits, as lines: how many of each digit, diversity, warnings.
 
-    Fewer than a quarter of its share of a digit, or half the diversity of real digits, look like mode collapse.
+class Doctor:
+    """`remarks` for training.train: a line for every snapshot of a game of digits, and a warning when it is due.
+
+    n samples are read by the classifier. A digit that has less than an eighth of its share, or a diversity of less than half
+    of the data's, is a finding. It becomes a warning if the run has seen COVERED images and the snapshot before had it, too:
+    early samples look alike without any collapse, and one sheet may miss a digit by chance.
     """
-    if run.game.image_shape != (28, 28, 1):
-        return
-    images = run.game.sample(n, np.random.default_rng(0))
-    counts = metrics.digit_histogram(metrics.load_classifier().probabilities(images))
-    real = metrics.diversity(run.batches.examples(n))
-    spread = metrics.diversity(images) / real if real else np.nan  # a data set of one image has no diversity
-    yield f"  {n} samples read as 0 … 9: {' '.join(map(str, counts))}; diversity {spread:.2f} of real digits'"
-    missing = np.flatnonzero(counts < n / 40)
-    if len(missing) or spread < 0.5:
-        yield f"  looks like mode collapse: {'few of ' + ', '.join(map(str, missing)) if len(missing) else 'samples are alike'}"
+
+    def __init__(self, n=200):
+        self.n, self.before = n, set()
+
+    def __call__(self, run):
+        """The lines. None for games of anything else than 28 × 28 × 1 images."""
+        if run.game.image_shape != (28, 28, 1):
+            return
+        images = run.game.sample(self.n, np.random.default_rng(run.step))
+        counts = metrics.digit_histogram(metrics.load_classifier().probabilities(images))
+        real = metrics.diversity(run.batches.examples(self.n))
+        spread = metrics.diversity(images) / real if real else np.nan  # a data set of one image has no diversity
+        yield f"  {self.n} samples read as 0 … 9: {' '.join(map(str, counts))}; diversity {spread:.2f} of real digits'"
+        found = {f"few of {digit}" for digit in np.flatnonzero(counts < self.n / 80)}
+        if spread < 0.5:
+            found.add("samples are alike")
+        lasting = found & self.before
+        self.before = found if run.step * run.batches.size >= COVERED else set()
+        if lasting:
+            yield f"  looks like mode collapse: {', '.join(sorted(lasting))}"

@@ -93,7 +93,8 @@ def _history(columns, rows, looks):
     needed = {"step", *looks.progress.values(), *(name for names in looks.panels.values() for name in names)}
     if len(rows) and not (isinstance(columns, list) and columns[0] == "step" and len(set(columns)) == len(columns)
                           and needed <= set(columns)):
-        raise InputError(f"expected a history with the columns step, {', '.join(sorted(needed - {'step'}))}, got {columns!s:.80}")
+        names = ", ".join(sorted(needed - {"step"}))
+        raise InputError(f"expected a history with the columns step, {names}, got {columns!s:.80}")
     if rows.dtype != np.float64 or (len(rows) and not np.array_equal(rows[:, 0], np.arange(1, len(rows) + 1))):
         raise InputError("expected a history with a row for each step, got other rows")
     return [dict(zip(columns, row, strict=True)) | {"step": int(row[0])} for row in rows.tolist()]

@@ -24,9 +24,11 @@ from .progress import Progress
 def train(run, steps, every=200, remarks=None):
     """Play until `steps` steps are done in all; every `every` steps, and at the end, draw and save. Returns run.history.
 
-    remarks(run), lines of text, are printed after each sheet. Ctrl-C (or SIGTERM, SIGHUP) finishes the step, saves, reports where, and
-    raises KeyboardInterrupt; a second one stops at once. A loss that is not finite raises FloatingPointError; the last good
-    checkpoint stays.
+    remarks(run), lines of text, are printed after each sheet. Ctrl-C (or SIGTERM, SIGHUP) finishes the step, saves, reports
+    where, and raises KeyboardInterrupt; a second one stops at once. A loss that is not finite raises FloatingPointError; the
+    last good checkpoint stays. A run that has done all its steps, but was killed before its last picture, draws that.
+
+    Raises InputError for bad arguments, and if another process is at work in the run's folder.
     """
     for name, value in {"steps": steps, "every": every}.items():
         if not (isinstance(value, (int, np.integer)) and value >= 1):
