@@ -92,7 +92,7 @@ def run_for(options):
     path, out = (options.pop(name, None) for name in ("resume", "out"))
     if path is None:
         out = out or Path("runs", options.get("game", DEFAULTS["game"]))
-        if any((out / name).exists() for name in ("checkpoint.npz", "log.csv")):
+        if (out / "checkpoint.npz").exists():
             raise InputError(f"{out} holds a run already: choose another --out, or resume it: --resume {out}/checkpoint.npz")
         return new_run(DEFAULTS | options, out)
     about, out = recorded(path, options, DEFAULTS, ("steps", "every", "data_dir")), out or path.parent

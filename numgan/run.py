@@ -22,6 +22,7 @@ class Run:
     out      the folder for its files
     about    what else the checkpoint is to remember, as JSON values (where the images come from, ...)
     history  one dict per step: "step" and the figures that game.step returned
+    saved    the path of its latest checkpoint, None before the first
     inputs   what all sample sheets of the run are drawn from
     draw     draw(path, run) makes a sample sheet
 
@@ -32,7 +33,7 @@ class Run:
         check_memory(batches.size * game.bytes_per_item(), f"batches of {batches.size}")
         game.check(*batches.first())
         self.game, self.batches, self.out, self.about = game, batches, Path(out), about or {}
-        self.history = []
+        self.history, self.saved = [], None
         self.inputs = game.looks.inputs(game, np.random.default_rng(0))
         self.draw = draw or draw_sheet
 
@@ -64,6 +65,7 @@ class Run:
                          "batches": self.batches.rng.bit_generator.state if own else None},
                  "columns": columns, "run": self.about}
         checkpoint.save(self.path, about, arrays)
+        self.saved = self.path
 
     @classmethod
     def load(cls, path, batches, out, about=None, draw=None):
@@ -85,6 +87,7 @@ class Run:
             run = cls(game, batches, out, about or saved["run"], draw)
             load_arrays({"z": run.inputs}, {"z": arrays["z"]}, "sample sheets")
             run.history = _history(saved["columns"], arrays["history"], game.looks)
+            run.saved = Path(path)
         return run
 
 

@@ -61,6 +61,11 @@ def train(run, steps, every=200, remarks=None):
     return run.history
 
 
+def sheet_path(run):
+    """Where the sample sheet of the run's present step belongs."""
+    return run.out / "samples" / f"step_{run.step:06d}.png"
+
+
 def sheets(run):
     """The sample sheets in the run's folder, in order."""
     return sorted((run.out / "samples").glob("step_*.png"))
@@ -68,9 +73,10 @@ def sheets(run):
 
 def complete(run):
     """Whether the run's folder holds all that `train` leaves at the end: a run killed while it drew its GIF lacks that."""
-    gif = run.out / "progress.gif"
-    return not run.path.exists() or (gif.exists() and (run.out / "curves.png").exists() and bool(sheets(run))
-                                     and gif.stat().st_mtime >= max(sheet.stat().st_mtime for sheet in sheets(run)))
+    gif, last = run.out / "progress.gif", sheet_path(run)
+    if not run.path.exists():  # it was resumed from elsewhere, and has nothing to do here
+        return True
+    return gif.exists() and last.exists() and (run.out / "curves.png").exists() and gif.stat().st_mtime >= last.stat().st_mtime
 
 
 @contextmanager
@@ -79,8 +85,8 @@ def _folder(run):
     with _located(run, run.step):
         run.out.mkdir(parents=True, exist_ok=True)
     with alone_in(run.out, wait=False):
-        if run.step == 0 and run.path.exists():
-            raise InputError(f"{run.out}: expected a folder without a checkpoint for a new run, got one with {run.path.name}")
+        if run.path.exists() and not (run.saved and run.saved.exists() and run.path.samefile(run.saved)):
+            raise InputError(f"{run.out}: expected a folder without a run, or this one's, got another run's {run.path.name}")
         for folder in (run.out, run.out / "samples"):
             remove_leftovers(folder)
         for sheet in sheets(run):
@@ -109,7 +115,7 @@ def snapshot(run):
         if not (run.out / "log.csv").exists():
             raise FileNotFoundError(f"{run.out}: the folder was removed, or its log.csv, while the run was at work in it")
         run.save()
-        run.draw(run.out / "samples" / f"step_{run.step:06d}.png", run)
+        run.draw(sheet_path(run), run)
         if run.history:
             columns = {name: np.array([row[name] for row in run.history]) for name in run.history[0]}
             plotting.save_curves(run.out / "curves.png", columns, looks.panels, looks.references)

@@ -1,0 +1,92 @@
+"""Where a script meets its user: every console, closed pipes, Ctrl-C, mistakes in one line, and options of one checked kind.
+
+Read files.py next.
+"""
+
+import argparse
+import codecs
+import os
+import shlex
+import sys
+import unicodedata
+
+from .errors import InputError
+
+SPELLED = {"σ": "sigma", "γ": "gamma", "λ": "lambda", "β": "beta", "…": "...", "×": "x", "→": "->", "←": "<-", "±": "+-",
+           "−": "-", "–": "-", "’": "'", "″": "''", "′": "'", "≤": "<=", "≥": ">=", "·": "*", "ᵀ": "T", "ˣ": "^x", "⁻": "^-",
+           "∥": "|", "‖": "||", "Σ": "sum ", "∂": "d", "√": "sqrt ", "⟨": "<", "⟩": ">", "↦": "->", "⋆": "*", "x̂": "xhat"}
+
+
+def spell(error):
+    """An error handler for encoders: what a console cannot show, in characters that it can (σ as sigma, ² as 2, ü as u)."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    letters = []
+    for letter in error.object[error.start:error.end]:
+        plain = SPELLED.get(letter) or unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode() or "?"
+        letters.append(plain)
+    return "".join(letters), error.end
+
+
+codecs.register_error("numgan.spell", spell)
+
+
+def run(main):
+    """Run a script's `main`, and leave as a script should: with one line for a mistake, and never a traceback for it.
+
+    InputError, and what a machine may lack (memory, disk, a finite number), end with status 1 and one line on standard error;
+    Ctrl-C with 130, and the text of the KeyboardInterrupt if it has one; a reader that went away (`| head`) with 141.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller: `2>&-`
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="numgan.spell")
+    name = os.path.basename(sys.argv[0])
+    try:
+        main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its exit
+        sys.exit(141)
+    except KeyboardInterrupt as stop:
+        print(stop if str(stop) else "stopped", file=sys.stderr)
+        sys.exit(130)
+    except (InputError, FloatingPointError, MemoryError, OSError) as error:
+        sys.exit(f"{name}: error: {' '.join(str(error).split()) or type(error).__name__}")
+
+
+def command(*words):
+    """A command of this Python as text that can be pasted into a shell: command("demos/x.py", "--out", "a b")."""
+    return shlex.join([sys.executable, *map(str, words)])
+
+
+# ---- options: one checked type for each kind
+
+
+def whole(least=1, most=10**9):
+    """A type for argparse: whole numbers from `least` to `most`."""
+    def number(text):
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most:,}, got {text:.40}")
+        return value
+    return number
+
+
+SEED = whole(0, 2**32 - 1)
+
+
+def file(*suffixes):
+    """A type for argparse: the path of a file that ends in one of these suffixes."""
+    from pathlib import Path
+
+    def path(text):
+        if not text.endswith(suffixes) or os.path.isdir(text):
+            raise argparse.ArgumentTypeError(f"expected a file whose name ends in {' or '.join(suffixes)}, got {text:.200}")
+        return Path(text)
+    return path

@@ -1,0 +1,292 @@
+"""Runs that are killed, locked out, starved of disk, or fed with foreign files: nothing is lost, locked, or left hanging."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from numgan import InputError, checkpoint, plotting
+from numgan.batches import ImageBatches
+from numgan.files import alone_in, atomic, remove_leftovers
+from numgan.games import DCGAN, build
+from numgan.run import Rationed, Run, load_game
+from numgan.training import complete, train
+
+from .errors import refused
+from .runs import SMALL, anew, bits, contents, new_run, resumed
+from .scripts import ENVIRONMENT, ROOT
+
+TRAIN = ROOT / "demos" / "mnist_gan.py"
+WAITS = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals and locks")
+
+
+# --- Killed
+
+
+def started(*options, cwd):
+    """The training script in a process of its own."""
+    return subprocess.Popen([sys.executable, str(TRAIN), "--game", "minimal", "--batch", "8", *options], cwd=cwd,
+                            env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(path, process, seconds=60):
+    """Until the file is there."""
+    end = time.monotonic() + seconds
+    while not path.exists() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.005)
+    assert path.exists(), process.stderr.read() if process.poll() is not None else "timeout"
+
+
+@WAITS
+@pytest.mark.parametrize("awaited", ["log.csv", "samples/step_000000.png"])
+def test_a_run_that_was_killed_can_be_started_again_or_resumed(tmp_path, awaited):
+    first = started("--steps", "100000", "--out", "run", cwd=tmp_path)
+    wait_for(tmp_path / "run" / awaited, first)
+    first.kill()
+    first.wait()
+    saved = (tmp_path / "run" / "checkpoint.npz").exists()
+    again = ["--resume", "run/checkpoint.npz"] if saved else ["--out", "run"]
+    second = started("--steps", "3", *again, cwd=tmp_path)
+    assert second.wait() == 0, second.stderr.read()
+    names = {name.replace("\\\\", "/") for name in contents(tmp_path / "run")}
+    assert not [name for name in names if os.path.basename(name).startswith(".")]
+    assert names >= {"checkpoint.npz", "log.csv", "curves.png", "progress.gif", "samples/step_000003.png"}
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_only_a_checkpoint_makes_a_run(tmp_path):
+    (tmp_path / "log.csv").write_text("step,d_loss\n1,2\n")
+    run = new_run(tmp_path)
+    train(run, 1)
+    assert (tmp_path / "log.csv").read_text().count("\n") == 2
+    before = contents(tmp_path)
+    with refused(tmp_path, "checkpoint.npz"):
+        train(new_run(tmp_path), 1)
+    assert contents(tmp_path) == before
+
+
+def test_a_run_killed_over_its_last_pictures_is_completed(tmp_path):
+    run = new_run(tmp_path)
+    train(run, 2, every=1)
+    whole = contents(tmp_path)
+    for missing in ("progress.gif", "curves.png", "samples/step_000002.png"):
+        (tmp_path / missing).unlink()
+        again = resumed(run)
+        assert not complete(again)
+        train(again, 2)
+        assert contents(tmp_path) == whole
+        assert complete(again)
+    with refused("2 steps already", "--steps"):
+        train(resumed(run), 2)
+
+
+def test_what_a_killed_run_left_half_written_or_drew_after_its_checkpoint_goes(tmp_path, undrawn):
+    run = new_run(tmp_path)
+    train(run, 2, every=1)
+    before = contents(tmp_path)
+    left = [tmp_path / ".4711.checkpoint.npz", tmp_path / ".4711.progress.gif", tmp_path / "samples" / ".9.step_000003.png",
+            tmp_path / "samples" / "step_000003.png", tmp_path / "samples" / "step_1000000.png"]
+    kept = [tmp_path / ".hidden", tmp_path / "samples" / "step_mine.png", tmp_path / "notes.txt"]
+    for path in left + kept:
+        path.write_bytes(b"?")
+    again = resumed(run)
+    train(again, 4, every=2)
+    after = contents(tmp_path)
+    assert [path for path in left if path.exists() and path.read_bytes() == b"?"] == []
+    assert [path for path in kept if not path.exists()] == []
+    assert after.keys() - before.keys() == {str(path.relative_to(tmp_path)) for path in kept} | {
+        os.path.join("samples", "step_000004.png")}
+
+
+# --- Two in one place
+
+
+@WAITS
+@pytest.mark.usefixtures("undrawn")
+def test_a_second_run_in_a_folder_gets_one_line_and_changes_nothing(tmp_path):
+    run = new_run(tmp_path)
+    train(run, 1)
+    second = resumed(run)
+    with alone_in(tmp_path):
+        before = contents(tmp_path)
+        with refused(tmp_path, "another run is at work"):
+            train(second, 2)
+        assert contents(tmp_path) == before
+    train(second, 2)
+
+
+@WAITS
+def test_a_killed_process_leaves_no_lock(tmp_path):
+    code = ("import sys, time; from numgan.files import alone_in\n"
+            f"with alone_in({str(tmp_path)!r}): print('in', flush=True); time.sleep(60)")
+    holder = subprocess.Popen([sys.executable, "-c", code], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "in\n"
+    with pytest.raises(InputError, match="another run"), alone_in(tmp_path, wait=False):
+        raise AssertionError("not reached")
+    holder.kill()
+    holder.wait()
+    with alone_in(tmp_path, wait=False):
+        pass
+
+
+# --- Disks, folders, viewers
+
+
+@pytest.mark.parametrize("what", ["save_sheet", "save_curves"])
+def test_a_picture_that_cannot_be_written_costs_no_step(tmp_path, monkeypatch, what):
+    run = new_run(tmp_path)
+    train(run, 2, every=2)
+
+    def full(path, *args, **options):
+        with atomic(path):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(plotting, what, full)
+    with pytest.raises(OSError, match=r"step 4: .*No space left.*(samples|curves).*the last good checkpoint is"):
+        train(run, 9, every=2)
+    monkeypatch.undo()
+    again = resumed(run)
+    assert again.step == 4
+    assert not [name for name in contents(tmp_path) if os.path.basename(name).startswith(".")]
+    straight = new_run(tmp_path / "straight")
+    train(straight, 6, every=2)
+    train(again, 6, every=2)
+    assert bits(again) == bits(straight)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_folder_that_is_removed_under_a_run_is_an_error(tmp_path, monkeypatch):
+    run = new_run(tmp_path / "run")
+    step = run.game.step
+
+    def removing(*batch):
+        if run.step == 2:
+            for path in sorted((tmp_path / "run").rglob("*"), reverse=True):
+                path.rmdir() if path.is_dir() else path.unlink()
+        return step(*batch)
+
+    monkeypatch.setattr(run.game, "step", removing)
+    with pytest.raises(OSError, match=r"step 4: .*folder was removed"):
+        train(run, 6, every=2)
+
+
+def test_a_damaged_sheet_is_named_when_the_film_is_made(tmp_path):
+    run = new_run(tmp_path)
+    train(run, 1)
+    sheet = tmp_path / "samples" / "step_000000.png"
+    for damage in (b"", b"\x89PNG\r\n\x1a\n damaged", sheet.read_bytes()[:60]):
+        sheet.write_bytes(damage)
+        with refused(sheet, "PNG"):
+            train(resumed(run), run.step + 1)
+        run = resumed(run)
+
+
+def test_leftovers_are_those_of_atomic_only(tmp_path):
+    kept, removed = [".git", ".x.npz", "4711.npz", ".4711"], [".4711.a.npz", ".1.b"]
+    for name in kept + removed:
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+
+
+def test_an_os_error_names_the_file(tmp_path):
+    with pytest.raises(OSError, match=r"No space.*curves\.png") as caught, atomic(tmp_path / "curves.png") as temporary:  # noqa: PT012
+        temporary.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+    assert caught.value.errno == 28
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- Checkpoints that ask for more than they hold
+
+
+@pytest.mark.parametrize("changed", [
+    {"width": 3000}, {"width": 10**7}, {"latent_dim": 10**7}, {"size": 4000}, {"size": 4 * 10**8}, {"width": 10**30},
+    {"d_steps": 10**9}])
+def test_settings_of_larger_networks_are_refused_without_building_them(tmp_path, changed):
+    game = build("DCGAN", SMALL, np.random.default_rng(0))
+    run = Run(game, ImageBatches(np.zeros((5, 8, 8), np.uint8), 4, np.random.default_rng(1)), tmp_path)
+    run.save()
+    about, arrays = checkpoint.load(run.path)
+    about["settings"] |= changed
+    checkpoint.save(tmp_path / "hostile.npz", about, arrays)
+    tracemalloc.start()
+    began = time.process_time()
+    try:
+        with refused(tmp_path / "hostile.npz"):
+            Run.load(tmp_path / "hostile.npz", anew(run.batches), tmp_path / "out")
+        assert tracemalloc.get_traced_memory()[1] < 100e6
+        assert time.process_time() - began < 5
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_pack_of_millions_is_refused_without_building_it(tmp_path):
+    game = build("MixtureGAN", {"width": 4}, np.random.default_rng(0))
+    path = tmp_path / "hostile.npz"
+    about = {"game": "MixtureGAN", "settings": game.settings | {"pack": 10**7}, "rng": {"game": game.rng.bit_generator.state}}
+    checkpoint.save(path, about, {f"game.{name}": array for name, array in game.state().items()})
+    with refused(path, "larger networks"):
+        load_game(path)
+
+
+def test_a_rationed_generator_draws_what_numpy_s_does():
+    one, other = Rationed(np.random.PCG64(3)), np.random.default_rng(3)
+    for draw in (lambda rng: rng.uniform(-1, 1, (2, 3)), lambda rng: rng.normal(0, 2, 4),
+                 lambda rng: rng.standard_normal((2, 2)), lambda rng: rng.standard_normal(3, np.float32),
+                 lambda rng: rng.integers(0, 9, 5)):
+        np.testing.assert_array_equal(draw(one), draw(other))
+    one.left = 5
+    one.uniform(0, 1, 5)
+    with pytest.raises(InputError, match="larger networks"):
+        one.normal(0, 1, 1)
+
+
+def test_messages_do_not_quote_without_end(tmp_path):
+    for about in ({"game": "x" * 10**6, "settings": {}}, {"game": "DCGAN", "settings": {"norm": "y" * 10**6}},
+                  {"game": "DCGAN", "settings": {"z" * 10**6: 1}}):
+        checkpoint.save(tmp_path / "long.npz", about, {})
+        with pytest.raises(InputError) as caught:
+            load_game(tmp_path / "long.npz")
+        assert len(str(caught.value)) < 700
+
+
+@WAITS
+def test_a_pipe_or_a_folder_is_no_checkpoint(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with refused(path, "folder or a device"):
+            checkpoint.load(path)
+
+
+# --- Batches that do not fit
+
+
+@pytest.mark.parametrize("size", [10**8, 10**23])
+def test_a_batch_larger_than_the_memory_is_refused_before_it_is_drawn(tmp_path, size):
+    with refused("batches of", "GB of memory"):
+        Run(DCGAN(rng=np.random.default_rng(0)), ImageBatches(np.zeros((1, 28, 28), np.uint8), size, np.random.default_rng(1)),
+            tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@WAITS
+@pytest.mark.usefixtures("undrawn")
+def test_a_hangup_saves_as_ctrl_c_does(tmp_path, monkeypatch):
+    run = new_run(tmp_path)
+    step = run.game.step
+
+    def hanging_up(*batch):
+        if run.step == 2:
+            signal.raise_signal(signal.SIGHUP)
+        return step(*batch)
+
+    monkeypatch.setattr(run.game, "step", hanging_up)
+    with pytest.raises(KeyboardInterrupt):
+        train(run, 9)
+    assert resumed(run).step == 3
