@@ -38,13 +38,9 @@ class Layer:
     def __call__(self, x):
         return self.forward(as_tensor(x))
 
-    def members(self):
-        """Name -> attribute: where parameters, buffers and inner layers are looked for."""
-        return vars(self)
-
     def walk(self, path=""):
         """(name, Parameter, buffer or Layer) for everything inside this layer; a name is a path as "2_Conv2D.w"."""
-        for name, item in self.members().items():
+        for name, item in vars(self).items():
             if isinstance(item, (Parameter, np.ndarray, Layer)):
                 yield path + name, item
             if isinstance(item, Layer):
@@ -134,6 +130,7 @@ class Sequential(Layer):
         for i, layer in enumerate(layers):
             if not isinstance(layer, Layer) or any(layer is other for other in layers[:i]):
                 raise InputError(f"Sequential: layer {i}: expected a new Layer such as Dense(10), got {layer!r}")
+            setattr(self, f"{i}_{type(layer).__name__}", layer)  # the attribute where `walk` finds it
         self.input_shape = None
         if input_shape is not None:
             if np.ndim(input_shape) != 1:
@@ -146,9 +143,6 @@ class Sequential(Layer):
                     item.name = name
             for layer in self.all_layers():
                 layer.built = True
-
-    def members(self):
-        return {f"{i}_{type(layer).__name__}": layer for i, layer in enumerate(self.stack)}
 
     def build(self, shape, rng, dtype):
         """Build layer after layer; an empty batch, sent through each, finds the input shape of the next one."""
