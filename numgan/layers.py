@@ -42,7 +42,7 @@ def unit_length(shape, rng):
 
 
 class Linear(Layer):
-    """What Dense and the convolutions share: weights w, drawn by `init`, and a bias b per output channel, at first 0.
+    """What Dense and the convolutions share: weights w, drawn by `init`, and a bias b for each of `units` outputs, at first 0.
 
     With `weight_norm`, w = length · v / |v| for each output channel (Salimans & Kingma 2016, eq. 2): v gives the direction of
     its weights, one number their length, and these are trained in the place of w. At first v = w, and the length is |w|. It
@@ -51,9 +51,9 @@ class Linear(Layer):
 
     output_axis = -1  # of w
 
-    def __init__(self, outputs, use_bias, init, weight_norm):
-        check_positive(type(self).__name__, outputs=outputs)
-        self.outputs, self.use_bias, self.init, self.weight_norm = outputs, use_bias, init, weight_norm
+    def __init__(self, units, *, use_bias=True, init=glorot_uniform, weight_norm=False):
+        check_positive(type(self).__name__, outputs=units)
+        self.outputs, self.use_bias, self.init, self.weight_norm = units, use_bias, init, weight_norm
 
     def build(self, shape, rng, dtype):
         """Parameters w of `weight_shape`, or v of that shape and g, one length per output channel; and b (outputs,)."""
@@ -79,9 +79,6 @@ class Linear(Layer):
 class Dense(Linear):
     """y = x w + b, (d,) -> (units,)."""
 
-    def __init__(self, units, *, use_bias=True, init=glorot_uniform, weight_norm=False):
-        super().__init__(units, use_bias, init, weight_norm)
-
     def weight_shape(self, shape):
         if len(shape) != 1:
             raise InputError(f"expected vectors (d,), got {shape}; put a Flatten() before it")
@@ -94,12 +91,11 @@ class Dense(Linear):
 class Conv2D(Linear):
     """Convolution with `filters` kernels of kernel_size (a number or a pair), (H, W, C) -> (H', W', filters).
 
-    strides: a number or a pair; padding: "same" (H' = ceil(H / stride), as in TensorFlow) or "valid".
+    strides: a number or a pair; padding: "same" (H' = ceil(H / stride), as in TensorFlow) or "valid"; options as in Dense.
     """
 
-    def __init__(self, filters, kernel_size, *, strides=1, padding="same", use_bias=True, init=glorot_uniform,
-                 weight_norm=False):
-        super().__init__(filters, use_bias, init, weight_norm)
+    def __init__(self, filters, kernel_size, *, strides=1, padding="same", **options):
+        super().__init__(filters, **options)
         check_positive(type(self).__name__, pairs=True, kernel_size=kernel_size, strides=strides)
         self.kernel, self.strides, self.padding = conv.pair(kernel_size), conv.pair(strides), padding
 
@@ -135,8 +131,8 @@ class ResizeConv2D(Conv2D):
     For 3 × 3 kernels it is as much (see resize.resize_conv2d).
     """
 
-    def __init__(self, filters, kernel_size, *, use_bias=True, init=glorot_uniform, weight_norm=False):
-        super().__init__(filters, kernel_size, use_bias=use_bias, init=init, weight_norm=weight_norm)
+    def __init__(self, filters, kernel_size, **options):
+        super().__init__(filters, kernel_size, strides=1, padding="same", **options)
 
     def product(self, x, w):
         return resize.resize_conv2d(x, w)
@@ -257,8 +253,6 @@ class LeakyReLU(Layer):
     """x where x > 0, else slope·x; 0 <= slope < 1."""
 
     def __init__(self, slope=0.2):
-        if not 0 <= slope < 1:
-            raise InputError(f"LeakyReLU: expected 0 <= slope < 1, got {slope}")
         self.slope = slope
 
     def forward(self, x):
