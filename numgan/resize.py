@@ -1,26 +1,25 @@
 """Every kind of upsampling as a convolution of the small image: second reading, for speed.
 
-Legend as in conv.py: x (N, H, W, C) images, w (kh, kw, C, F) kernels. Everything here is linear and, but for `upsample`,
-composed of known ops: there is nothing new to differentiate. Read games/ next.
+Legend as in conv.py: x (N, H, W, C) images, w (kh, kw, C, F) kernels. Everything here is linear and composed of known
+ops: there is nothing new to differentiate. Read games/ next.
 """
 
 import numpy as np
 
 from .conv import conv2d
 from .errors import InputError
-from .ops import matmul, operands, reshape, transpose
-from .tensor import Tensor, as_tensor, from_op
+from .ops import broadcast_to, matmul, operands, reshape, transpose
+from .tensor import Tensor
 
 
 def upsample(x, factor=2):
     """Every pixel becomes factor × factor equal ones, (N, H, W, C) -> (N, factor·H, factor·W, C).
 
-    The gradient is the sum over each such block.
+    So its gradient is the sum over each such block, as `broadcast_to` has it.
     """
-    x = as_tensor(x)
     n, h, w, c = x.shape
-    y = np.broadcast_to(x.data[:, :, None, :, None], (n, h, factor, w, factor, c)).reshape(n, h * factor, w * factor, c)
-    return from_op(y, (x, lambda g: g.reshape(n, h, factor, w, factor, c).sum((2, 4))))
+    blocks = broadcast_to(reshape(x, n, h, 1, w, 1, c), (n, h, factor, w, factor, c))
+    return reshape(blocks, n, h * factor, w * factor, c)
 
 
 def depth_to_space(x, block=2):
