@@ -27,21 +27,15 @@ stands beside its derivative.
 import functools
 import itertools
 import numbers
-import threading
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 
 from .errors import InputError
 
 _births = itertools.count()
-
-
-class _OpenBlocks(threading.local):
-    no_grad = 0  # how many of them are open, in each thread for itself
-
-
-_open = _OpenBlocks()
+_no_grad = ContextVar("no_grad", default=0)  # how many such blocks are open, in each thread for itself
 
 
 class Tensor:
@@ -94,14 +88,10 @@ class Tensor:
         return f"Tensor({value}, {self.dtype}{origin})"
 
     def __len__(self):
-        if not self.shape:
-            raise TypeError("len() of a Tensor with shape (): a single number has no length")
         return len(self.data)
 
     def __bool__(self):
-        if self.size != 1:
-            raise InputError(f"the truth value of a Tensor: expected one element, got shape {self.shape}")
-        return bool(self.data.item())
+        return bool(self.item())
 
     def __reduce__(self):
         if self.parents != ():
@@ -232,7 +222,7 @@ def from_op(value, *inputs):
     y = Tensor(_like(value, inputs[0][0]))
     if any(tensor.dtype != y.dtype for tensor, _ in inputs):
         raise TypeError(f"an op on {[str(tensor.dtype) for tensor, _ in inputs]} made {y.dtype}: ops must keep the dtype")
-    if not _open.no_grad:
+    if not _no_grad.get():
         y.parents = tuple(pair for pair in inputs if pair[0].requires_grad)
         y.requires_grad = bool(y.parents)
     for tensor, _ in inputs:
@@ -242,26 +232,24 @@ def from_op(value, *inputs):
     return y
 
 
-def as_tensor(x, dtype=None):
-    """x itself if it is a Tensor, else a constant; a plain number takes `dtype`.
+def as_tensor(x, dtype=None, *, cast=False):
+    """x itself if it is a Tensor, else a constant; a plain number takes `dtype`, and with `cast` an array does, too.
 
     An array is copied: a vjp may read it later, when its owner has long changed it. To save the copy, wrap it in a Tensor.
-    Raises InputError for what is neither an array of floats nor a real number.
+    Raises InputError for what is neither an array of floats (with `cast`, of real numbers) nor a real number.
     """
     if isinstance(x, Tensor):
         return x
-    if np.ndim(x):
-        return Tensor(np.array(x))
     if not isinstance(x, numbers.Real) and np.asarray(x).dtype.kind not in "biuf":
-        raise InputError(f"expected a Tensor, an array or a real number, got {x!r}")
-    return Tensor(np.array(x, dtype))
+        raise InputError(f"expected a Tensor, an array of real numbers or one such number, got {type(x).__name__}")
+    return Tensor(np.array(x, dtype if cast or not np.ndim(x) else None))
 
 
 @contextmanager
 def no_grad():
     """Within this block, this thread records nothing: values only, and no memory for a backward pass."""
-    _open.no_grad += 1
+    _no_grad.set(_no_grad.get() + 1)
     try:
         yield
     finally:
-        _open.no_grad -= 1
+        _no_grad.set(_no_grad.get() - 1)

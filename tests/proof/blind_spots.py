@@ -49,8 +49,8 @@ def lost_digits():
                  (losses.bce_with_logits, "np.log1p(np.exp(-np.abs(X)))", "np.log(1 + np.exp(-np.abs(X)))"),
                  (losses.bce_with_logits, smooth, "np.log1p(np.exp(X)) - t * X")),
         *textual("bce", op_checks("bce"), (losses.bce, "np.maximum(P, smallest)", "np.maximum(P, P.dtype.type(1e-7))")),
-        *textual("l2", op_checks("l2"), (losses.l2, "(error * error).mean()", "(y.data * y.data).mean() - "
-                                         "((y.data + y.data - error) * (y.data - error)).mean()")),
+        *textual("l2", op_checks("l2"), (losses.l2, "(E * E).mean()", "(y.data * y.data).mean() - "
+                                         "((y.data + y.data - E) * (y.data - E)).mean()")),
         *textual("softmax_cross_entropy", op_checks("softmax_cross_entropy"),
                  (losses.softmax_cross_entropy, "X - X.max(1, keepdims=True)", "X"),
                  (losses.softmax_cross_entropy, "X.max(1, keepdims=True)", "X.mean(1, keepdims=True)")),
@@ -69,7 +69,7 @@ def edges():
         *textual("relu", op_checks("relu"), (ops.relu, "x.data > 0", "x.data >= 0")),
         *textual("leaky_relu", op_checks("leaky_relu"), (ops.leaky_relu, "x.data > 0", "x.data >= 0")),
         *textual("abs", op_checks("abs"), (ops.abs, "np.sign(X)", "np.copysign(1, X)")),
-        *textual("l1", op_checks("l1"), (losses.l1, "np.sign(error)", "np.copysign(1, error)")),
+        *textual("l1", op_checks("l1"), (losses.l1, "np.sign(E)", "np.copysign(1, E)")),
         *textual("bce", op_checks("bce"), (losses.bce, " * (no > smallest)", ""), (losses.bce, " * (yes > smallest)", ""),
                  (losses.bce, "np.maximum(P, smallest)", "P"), (losses.bce, "np.maximum(1 - P, smallest)", "1 - P")),
         *textual("batch_norm", op_checks("batch_norm"),
