@@ -54,7 +54,7 @@ def phase_kernels(w):
     """The kernels of the four phases, (kh, kw, C, F) -> (mh, mw, C, 4F) with mh, mw = 3 for 3 to 5 taps; and the padding."""
     kh, kw, c, f = w.shape
     (rows, pad_rows), (columns, pad_columns) = phase_sums(kh), phase_sums(kw)
-    (_, mh, _), (_, mw, _) = rows.shape, columns.shape
+    mh, mw = rows.shape[1], columns.shape[1]
     sums = np.einsum("pma,qnb->mnpqab", rows, columns).reshape(-1, kh * kw).astype(w.dtype)  # (mh·mw·2·2, kh·kw)
     phases = reshape(matmul(Tensor(sums), reshape(w, kh * kw, c * f)), mh, mw, 2, 2, c, f)
     return reshape(transpose(phases, 0, 1, 4, 2, 3, 5), mh, mw, c, 4 * f), (pad_rows, pad_columns)  # (mh, mw, C, 2·2·F)

@@ -146,7 +146,7 @@ class Tensor:
 
         An input is always born before what is computed from it, so sorting by birth sorts the graph.
         """
-        seen, stack = {id(self): self}, [self]
+        seen, stack = {self}, [self]
         while stack:
             node = stack.pop()
             if node.parents is None:
@@ -158,10 +158,10 @@ class Tensor:
                     raise InputError(f"backward: {node.op} was computed before an optimiser moved {source.name}, and its "
                                      "derivative belongs to the old value; compute the forward pass again")
             for parent, _ in node.parents:
-                if id(parent) not in seen:
-                    seen[id(parent)] = parent
+                if parent not in seen:
+                    seen.add(parent)
                     stack.append(parent)
-        return sorted(seen.values(), key=lambda node: node.born)
+        return sorted(seen, key=lambda node: node.born)
 
     def first_nonfinite(self):
         """Where the first inf or NaN on the way to this value arose, as text ("exp of shape (3,)"), or "" if nowhere."""
