@@ -511,9 +511,9 @@ def test_python_takes_one_element_as_a_number():
     assert (float(Tensor(np.array(2.5))), float(Tensor(np.array([[2.5]])))) == (2.5, 2.5)
     assert len(Tensor(np.ones((3, 2)))) == 3
     for shape in ((2,), (0,)):
-        with pytest.raises(InputError, match=r"one element, got shape"):
+        with pytest.raises(ValueError, match="array of size 1"):
             bool(Tensor(np.ones(shape)))
-    with pytest.raises(TypeError, match=r"shape \(\)"):
+    with pytest.raises(TypeError, match="unsized"):
         len(Tensor(np.array(1.0)))
 
 
