@@ -1,6 +1,6 @@
 """Train the classifier of numgan.metrics: python demos/train_classifier.py --data mnist --out classifier.npz
 
-Interrupted, it is resumed by the same command after the last whole epoch, which classifier.partial.npz holds.
+If interrupted, the same command resumes it after the last complete epoch, saved in classifier.partial.npz.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from numgan.metrics import Classifier, network
 from numgan.network import load_arrays
 from numgan.run import same_run
 
-BATCH, LR, SHIFT = 100, 3e-3, 2  # images; Adam's rate at first, 0 in the end; pixels, at most, in each direction
+BATCH, LR, SHIFT = 100, 3e-3, 2  # images; Adam's initial learning rate; largest shift in pixels
 
 
 def arguments():
@@ -26,11 +26,11 @@ def arguments():
     parser = argparse.ArgumentParser(description="Train the digit classifier of numgan.metrics.", usage="%(prog)s [options]")
     add = parser.add_argument
     add("--data", choices=data.NAMES, default="digits-10k",
-        help="10,000 embedded digits (default; a tenth of them to test), or MNIST's 60,000 and its test set")
+        help="10,000 embedded digits (default; a tenth held out for testing), or MNIST's 60,000 and its test set")
     add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
-    add("--epochs", type=int, default=15, help="default 15")
-    add("--seed", type=int, default=0, help="of everything random; default 0")
-    add("--out", type=Path, default=Path("classifier.npz"), help="default classifier.npz")
+    add("--epochs", type=int, default=15, help="passes through the training digits; default 15")
+    add("--seed", type=int, default=0, help="random seed; default 0")
+    add("--out", type=Path, default=Path("classifier.npz"), help="the file to write; default classifier.npz")
     args = parser.parse_args()
     if args.epochs < 1 or args.seed < 0:
         raise InputError(f"expected --epochs >= 1 and --seed >= 0, got {args.epochs} and {args.seed}")
@@ -40,7 +40,7 @@ def arguments():
 
 
 def load(name, folder):
-    """((images, labels) to train, the same to test)."""
+    """Two pairs (images, labels): to train on, and to test with."""
     images, labels = data.load(name, folder)
     if name == "mnist":
         return (images, labels), data.mnist("test", folder)
@@ -49,7 +49,7 @@ def load(name, folder):
 
 
 def epochs_done(partial, about, state, rng):
-    """How many epochs of the training `about` the file `partial` has; `state` and rng are then as they were after them."""
+    """The number of epochs done in `partial`, a file of the training `about`; restores `state` and rng from it."""
     if not partial.exists():
         return 0
     saved, arrays = checkpoint.load(partial)
@@ -60,7 +60,7 @@ def epochs_done(partial, about, state, rng):
 
 
 def train(net, images, labels, rng, partial, about):
-    """Adam on randomly shifted digits; the rate falls linearly. Every epoch is saved to `partial`, from which it is resumed."""
+    """Adam on randomly shifted digits; the learning rate falls linearly to 0. Saves to `partial` after every epoch."""
     optimizer, epochs = Adam(net.parameters(), LR), about["epochs"]
     state = net.state() | {f"optimizer.{name}": array for name, array in optimizer.state().items()}
     done = epochs_done(partial, about, state, rng)
@@ -81,7 +81,7 @@ def train(net, images, labels, rng, partial, about):
 
 
 def accuracy(net, images, labels):
-    """Share of images that get their label."""
+    """Share of images that are classified correctly."""
     return (Classifier(net).probabilities(data.to_images(images)).argmax(1) == labels).mean()
 
 
@@ -94,7 +94,7 @@ def main():
     net = network(weights_rng)
     partial, about = args.out.with_suffix(".partial.npz"), {"data": args.data, "epochs": args.epochs, "seed": args.seed}
     with checkpoint.atomic(args.out) as temporary:
-        temporary.touch()  # what cannot be written fails now, not after training
+        temporary.touch()  # a path that cannot be written fails now, not after training
         train(net, *training, rng, partial, about)
         print(f"accuracy on {len(test[0]):,} test digits {accuracy(net, *test):.2%}", end=", ")
         rounded = {name: array.astype(np.float16) for name, array in net.state().items()}
@@ -112,4 +112,4 @@ if __name__ == "__main__":
     except (InputError, FloatingPointError, MemoryError, OSError) as error:
         sys.exit(f"{os.path.basename(sys.argv[0])}: error: {error}")
     except KeyboardInterrupt:
-        sys.exit("interrupted: the same command resumes it after its last whole epoch")
+        sys.exit("interrupted; the same command resumes after the last complete epoch")

@@ -1,6 +1,6 @@
 """One .npz file that holds everything a run needs to resume, and a way to write any file completely or not at all.
 
-Damaged and foreign files are refused with one line, and nothing in a file can run code (no pickle). Read progress.py next.
+Damaged and foreign files are refused in one line, and nothing in a file can run code (no pickle). Read progress.py next.
 """
 
 import io
@@ -38,7 +38,7 @@ def save(path, about, arrays):
     """Write `about`, a dict for JSON, and `arrays`, name -> array. An older file stays until the new one is complete."""
     about = {**about, "format": FORMAT, "arrays": list(arrays)}
     with atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:  # stored: floats hardly compress
-        with archive.open(ABOUT, "w") as member:  # unlike writestr, this records no time: equal runs, equal files
+        with archive.open(ABOUT, "w") as member:  # unlike writestr, this records no time: equal runs give equal files
             member.write(json.dumps(about).encode())
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
@@ -46,7 +46,7 @@ def save(path, about, arrays):
 
 
 def load(path):
-    """(about, arrays) as they were saved. InputError if the file is missing, truncated, damaged or no checkpoint."""
+    """(about, arrays) as they were saved. InputError if the file is missing, truncated, damaged or not a checkpoint."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -57,7 +57,7 @@ def load(path):
             if got != FORMAT or not isinstance(about, dict):
                 raise InputError(f"{path}: expected a {FORMAT}, got {got!r:.80}")
             if names != [ABOUT, *(f"{name}.npy" for name in about.pop("arrays"))]:
-                raise InputError(f"{path}: expected a whole {FORMAT}, got a damaged one: arrays are missing")
+                raise InputError(f"{path}: expected a complete {FORMAT}, got a damaged one: arrays are missing")
             arrays = {name.removesuffix(".npy"): _array(_read(archive, name, path), f"{path}: {name!r}") for name in names[1:]}
     except OSError as error:
         raise InputError(f"{path}: cannot be read as a checkpoint: {error.strerror or error}") from None

@@ -1,4 +1,4 @@
-"""What is going on in a run: what a classifier of digits sees in its samples. Read latent.py next."""
+"""What a digit classifier sees in a run's samples, with warnings of mode collapse. Read latent.py next."""
 
 import numpy as np
 
@@ -6,9 +6,10 @@ from . import metrics
 
 
 def findings(run, n=200):
-    """What a classifier sees in n samples of a game of digits, as lines: how many of each digit, diversity, warnings.
+    """Lines on n samples of a game that draws digits: how many there are of each digit, their diversity, warnings.
 
-    Fewer than a quarter of its share of a digit, or half the diversity of real digits, look like mode collapse.
+    It looks like mode collapse if a digit has less than a quarter of an equal share, or if the samples have less than half
+    the diversity of real digits. Yields nothing for images that are not 28 × 28 × 1.
     """
     if run.game.image_shape != (28, 28, 1):
         return
@@ -16,7 +17,7 @@ def findings(run, n=200):
     counts = metrics.digit_histogram(metrics.load_classifier().probabilities(images))
     real = metrics.diversity(run.batches.examples(n))
     spread = metrics.diversity(images) / real if real else np.nan  # a data set of one image has no diversity
-    yield f"  {n} samples read as 0 … 9: {' '.join(map(str, counts))}; diversity {spread:.2f} of real digits'"
+    yield f"  {n} samples classified as 0 … 9: {' '.join(map(str, counts))}; diversity {spread:.2f} × that of real digits"
     missing = np.flatnonzero(counts < n / 40)
     if len(missing) or spread < 0.5:
         yield f"  looks like mode collapse: {'few of ' + ', '.join(map(str, missing)) if len(missing) else 'samples are alike'}"

@@ -21,17 +21,17 @@ from .progress import Progress
 
 
 def train(run, steps, every=200, remarks=None):
-    """Play until `steps` steps are done in all; every `every` steps, and at the end, draw and save. Returns run.history.
+    """Train until the run has done `steps` steps in all; draw and save every `every` steps and at the end. Returns run.history.
 
-    remarks(run), lines of text, are printed after each sheet. Ctrl-C (or SIGTERM) finishes the step, saves, reports where, and
+    remarks(run) yields lines to print after each sheet. Ctrl-C (or SIGTERM) finishes the step, saves, reports where, and
     raises KeyboardInterrupt; a second one stops at once. A loss that is not finite raises FloatingPointError; the last good
-    checkpoint stays.
+    checkpoint is kept.
     """
     for name, value in {"steps": steps, "every": every}.items():
         if not (isinstance(value, (int, np.integer)) and value >= 1):
-            raise InputError(f"train: expected a whole number {name} >= 1, got {value!r}")
+            raise InputError(f"train: expected an integer {name} >= 1, got {value!r}")
     if steps <= run.step:
-        raise InputError(f"train: the run has done {run.step} steps already; steps is the total, got {steps}")
+        raise InputError(f"train: expected more than the {run.step} steps already done (steps is the total), got {steps}")
     if steps > (run.game.last_step or steps):
         raise InputError(f"train: expected steps <= {run.game.last_step}, after which the game's learning rate is 0 "
                          f"(lr_steps), got {steps}")
@@ -61,7 +61,7 @@ def train(run, steps, every=200, remarks=None):
 
 @contextmanager
 def _located(run, step):
-    """In the message of a FloatingPointError, step and last checkpoint are named."""
+    """Add the step and the last checkpoint to the message of a FloatingPointError."""
     try:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # the results are checked instead
             yield
@@ -71,7 +71,7 @@ def _located(run, step):
 
 
 def snapshot(run):
-    """Draw the sample sheet and the curves, save the checkpoint; none of them if a parameter is not finite."""
+    """Draw the sample sheet and the curves, and save the checkpoint; none of these if a parameter is not finite."""
     with _located(run, run.step):
         run.check()
     run.draw(run.out / "samples" / f"step_{run.step:06d}.png", run)
@@ -84,7 +84,7 @@ def snapshot(run):
 
 @contextmanager
 def _log(run):
-    """log.csv, brought to the state of the run's history; yields a function that appends a row."""
+    """Rewrite log.csv from the run's history; yield a function that appends a row."""
     path = run.out / "log.csv"
     with checkpoint.atomic(path) as temporary:
         with open(temporary, "w", newline="", encoding="utf-8") as file:
@@ -102,14 +102,14 @@ def _write_rows(file, rows, header):
 
 @contextmanager
 def _stop_requests():
-    """Yields a list that the first Ctrl-C or SIGTERM makes true; the second acts as usual."""
+    """Yield a list that is empty until the first Ctrl-C or SIGTERM; the second acts as usual."""
     requests, before = [], {}
 
     def note(number, frame):
         requests.append(number)
         signal.signal(number, before[number])
 
-    if threading.current_thread() is threading.main_thread():  # only there can signals be handled
+    if threading.current_thread() is threading.main_thread():  # the only one that may set signal handlers
         for number in (signal.SIGINT, signal.SIGTERM):
             before[number] = signal.signal(number, note)
     try:

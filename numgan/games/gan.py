@@ -1,11 +1,11 @@
 """The adversarial game of Goodfellow et al. 2014, played with Algorithm 1: what all games of one G and one D share.
 
-A discriminator D learns to tell real images from generated ones, a generator G to make images that D takes for real:
+A discriminator D learns to tell real images from generated ones, and a generator G learns to make images that D takes for real:
 
     min_G max_D  V(D, G) = E[ln D(x)] + E[ln(1 - D(G(z)))]        (eq. 1)
 
 In this folder `real` and `fake` are images, `y_real` and `y_fake` are D's outputs for them, and a game's `losses` turn these
-into both players' losses. Read crossentropy.py next: there they are those of eq. 1.
+into both players' losses. Read crossentropy.py next: it has the losses of eq. 1.
 """
 
 from contextlib import nullcontext
@@ -27,12 +27,12 @@ class GAN(Game):
     latent_dim  length of a code z
     d_steps     k of Algorithm 1: steps of D, each on its own minibatch, per step of G
     lr, beta1   Adam's, for both players
-    lr_steps    None, or the number of steps after which the learning rate is 0: it keeps its value for the share lr_hold
-                of them, then falls linearly
-    average     None, or in (0, 1): samples are drawn with a moving average of G's weights (and batch statistics), of which
-                each step keeps this share (Yazici et al. 2019)
+    lr_steps    None, or the number of steps after which the learning rate is 0: it is constant for the share lr_hold of
+                them, then falls linearly
+    average     None, or the decay, in (0, 1), of a moving average of G's weights and batch statistics; samples are then drawn
+                with this average (Yazici et al. 2019)
 
-    `build` of a subclass makes generator, discriminator, losses (an object such as CrossEntropy) and looks.
+    A subclass's `build` makes generator, discriminator, losses (an object such as CrossEntropy) and looks.
     """
 
     latent_dim: int = 100
@@ -45,7 +45,7 @@ class GAN(Game):
 
     pixels = PixelRange(-1, 1)
     prior = staticmethod(np.random.Generator.standard_normal)  # of z: a function of a random generator and a shape
-    fresh_z = True  # G's step draws its own codes; where this is False, it takes D's last fake images, and G runs once
+    fresh_z = True  # G's step draws new codes; if False, it reuses the fake images of D's last step, and G runs once
 
     def __post_init__(self):
         if not (isinstance(self.d_steps, int) and self.d_steps >= 1):
@@ -60,7 +60,7 @@ class GAN(Game):
             self.g_average = MovingAverage(self.generator, self.average)
 
     def schedule(self, k):
-        """The learning rate of a player that makes k steps in each of the game's, by the number of its steps."""
+        """The learning rate, a number or a function of the player's step, for a player with k steps per step of the game."""
         if self.lr_steps is None:
             return self.lr
         decay = LinearDecay(self.lr, self.lr_steps, hold=self.lr_hold)
@@ -71,9 +71,9 @@ class GAN(Game):
     def step(self, images, labels=None):
         """d_steps steps of D and one of G. images: float (N, H, W, C) in [-1, 1], N / d_steps of them for each step of D.
 
-        labels: the images' classes, integers (N,), for the games that ask for them. Returns both losses and what the losses
-        report of D's outputs, in D's last step and in G's. Bad input: InputError, before anything has changed. A loss or a
-        gradient that is not finite: FloatingPointError; that player's step is then not taken.
+        labels: the images' classes, integers (N,), for the games that need them. Returns both losses and the figures computed
+        from D's outputs, in D's last step and in G's. Raises InputError for a bad batch, before anything has changed, and
+        FloatingPointError for a loss or gradient that is not finite; that player's step is then not taken.
         """
         self.check(images, labels)
         for i, (real, labels_real) in enumerate(shares(images, labels, self.d_steps), 1):
@@ -91,17 +91,17 @@ class GAN(Game):
         return figures
 
     def d_step(self, batch, fake):
-        """Ascend V in D. `fake` is detached: without that, the gradient would flow on into G."""
+        """Minimise D's loss with respect to D. `fake` is detached: otherwise the gradient would flow into G."""
         y_real, y_fake = self.d_outputs(batch.real, fake)
         loss = self.losses.d_loss(y_real, y_fake, batch)
         self.d_optimizer.minimize(loss)
         return {"d_loss": loss.item()} | self.losses.d_figures(y_real.data, y_fake.data, batch)
 
     def g_step(self, batch, fake):
-        """Descend G's objective in G: the gradient flows through D to the fake images, and from there into G.
+        """Minimise G's loss with respect to G: the gradient flows through D to the fake images, and from there into G.
 
-        D is frozen while its ops are recorded, which is before `minimize` walks back over them. No edge is recorded to a
-        frozen parameter, and where there is no edge, no gradient is computed.
+        D must be frozen while its ops are recorded; when `minimize` goes back over them, that has been settled. No edge to a
+        frozen parameter is recorded, and without an edge no gradient is computed.
         """
         with self.discriminator.frozen():
             y_fake = self.discriminate(fake)
@@ -110,7 +110,7 @@ class GAN(Game):
         return {"g_loss": loss.item()} | self.losses.g_figures(y_fake.data, batch)
 
     def d_outputs(self, real, fake):
-        """D's outputs for real and fake images, each a batch of its own: batch statistics must not mix."""
+        """D's outputs for real and fake images, each as its own batch: batch statistics must not mix."""
         return self.discriminate(real), self.discriminate(fake)
 
     def discriminate(self, images):
@@ -118,7 +118,7 @@ class GAN(Game):
         return self.discriminator(images)
 
     def latent(self, n, rng=None):
-        """n codes z from the prior, (n, latent_dim), drawn with `rng`, by default the game's own."""
+        """n codes z from the prior, (n, latent_dim), drawn with `rng` (by default the game's own)."""
         return self.prior(rng or self.rng, size=(n, self.latent_dim)).astype(self.dtype)
 
     def check(self, images, labels=None):
@@ -127,13 +127,13 @@ class GAN(Game):
         self.pixels.check(images, f"{type(self).__name__}.step")
 
     def minibatch(self, images, labels):
-        """The images in the networks' range, their labels, and codes for as many fake ones."""
+        """A Minibatch: images in the networks' range, labels, and codes for as many fake images."""
         return Minibatch(Tensor(self.pixels.inward(images.astype(self.dtype))), labels, self.latent(len(images)))
 
-    # ---- drawing, in eval mode
+    # ---- sampling, in eval mode
 
     def sample(self, n, rng=None):
-        """n generated images (n, H, W, C), float32 in [-1, 1]; z from `rng`, by default the game's own."""
+        """n generated images (n, H, W, C), float32 in [-1, 1]; codes from `latent`. InputError unless n >= 1."""
         if not (isinstance(n, (int, np.integer)) and n >= 1):
             raise InputError(f"{type(self).__name__}.sample: expected a positive number of images, got {n!r}")
         return self.generate(self.latent(n, rng))
@@ -145,7 +145,7 @@ class GAN(Game):
 
     @property
     def drawing_network(self):
-        """What samples are drawn with: G, or the moving average of its weights."""
+        """The network that draws samples: G, or G with the moving average of its weights."""
         return self.generator if self.average is None else self.g_average.network
 
     def outputs(self, images, chunk=200):
