@@ -1,8 +1,9 @@
 """Where minibatches come from: one protocol for images, labelled images, points, and whatever your own game needs.
 
-Batches are an endless iterator with four things that `training.Run` relies on:
+Batches are an endless iterator with five things that `run.Run` relies on:
 
     next(batches)        one batch: a tuple, which is passed on as game.step(*batch)
+    batches.first()      the batch that `next` will yield, which it still does
     batches.size         how many items a batch has; a checkpoint records it
     batches.rng          the numpy.random.Generator that draws them; its state is saved in a checkpoint and restored from it
     batches.examples(n)  n items of the data to look at, the same every time; batches.rng is not used

@@ -138,7 +138,8 @@ class LinearDecay:
 
     def __init__(self, lr, steps, *, hold=0.5):
         if not (steps > 0 and 0 <= hold < 1):
-            raise InputError(f"LinearDecay: expected steps > 0 and 0 <= hold < 1, got {steps} and {hold}")
+            raise InputError(f"LinearDecay: expected steps > 0 and 0 <= hold < 1 (lr_steps and lr_hold of a game), "
+                             f"got {steps} and {hold}")
         self.lr, self.steps, self.hold = lr, steps, hold
 
     def __call__(self, t):

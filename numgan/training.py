@@ -1,5 +1,11 @@
 """The one training loop: step, log, draw, save.
 
+    from numgan import data
+    from numgan.batches import ImageBatches
+    from numgan.games import DCGAN
+    from numgan.run import Run
+
+    images, _ = data.digits_10k()
     rng = np.random.default_rng(0)
     run = Run(DCGAN(rng=rng), ImageBatches(images, 32, rng), out="runs/dcgan")
     train(run, steps=2000)

@@ -39,7 +39,7 @@ class SourceAndClass(CrossEntropy):
         return super().d_loss(y_real[:, :1], y_fake[:, :1], batch) + (real_class + fake_class) * 0.5
 
     def g_loss(self, y_fake, batch):
-        """G's part of -L_S, in DCGAN's form, and -L_C on fake images."""
+        """G's part of L_S, in DCGAN's form, minus L_C on fake images."""
         return super().g_loss(y_fake[:, :1], batch) + softmax_cross_entropy(y_fake[:, 1:], asked(batch.z))
 
     def score(self, y):

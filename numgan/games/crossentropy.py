@@ -19,9 +19,9 @@ class Scored:
 
     def d_figures(self, y_real, y_fake, batch):
         """From D's outputs in its step (arrays): mean scores D(x), D(G(z)); shares of real and fake images judged correctly."""
-        real, fake = self.score(y_real), self.score(y_fake)
-        right_real, right_fake = float((real > 0.5).mean()), float((fake <= 0.5).mean())
-        return {"d_real": float(real.mean()), "d_fake": float(fake.mean()),
+        score_real, score_fake = self.score(y_real), self.score(y_fake)
+        right_real, right_fake = float((score_real > 0.5).mean()), float((score_fake <= 0.5).mean())
+        return {"d_real": float(score_real.mean()), "d_fake": float(score_fake.mean()),
                 "d_accuracy": (right_real + right_fake) / 2, "d_accuracy_real": right_real, "d_accuracy_fake": right_fake}
 
     def g_figures(self, y_fake, batch):

@@ -1,7 +1,7 @@
 """What a run needs from any game: networks, optimisers, a step, a state, and something to show.
 
 Nothing here depends on how many networks there are or what a batch holds, and training.py relies on nothing else.
-Read gan.py next: Algorithm 1.
+tests/test_own_game.py adds a game with two generators and two discriminators. Read gan.py next: Algorithm 1.
 """
 
 from dataclasses import dataclass, fields
@@ -19,8 +19,8 @@ class Game:
     """A game that `training.train` can play. A subclass is a dataclass as well, and defines `build`, `check` and `step`.
 
     Its fields are its settings: values that JSON can hold, from which a checkpoint rebuilds the game. `build` makes the
-    networks, the optimisers and the `looks`, and keeps them as attributes. Every attribute that is an
-    array or has a `state()` is saved and restored under its name.
+    networks, the optimisers and the `looks`, and keeps them as attributes. Every attribute that is an array or has a
+    `state()` is saved and restored under its name.
 
     dtype   "float32" to train, "float64" to check
     rng     numpy.random.Generator: for the initial weights, and for everything random in a step
@@ -72,8 +72,9 @@ class Game:
     def load_state(self, state):
         """Copy in what `state()` of an equal game returned. InputError if it does not fit; then nothing has changed."""
         load_arrays(self.state(), state, type(self).__name__)
-        for network in self.networks().values():
-            for p in network.parameters():
+        for part in vars(self).values():
+            network = getattr(part, "network", part)  # a moving average has one as well
+            for p in network.parameters() if isinstance(network, Layer) else ():
                 p.moved()
 
 

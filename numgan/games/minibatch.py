@@ -65,10 +65,10 @@ def check_labels(labels, images, lowest, where):
         raise InputError(f"{where}: expected labels {lowest} … 9, got {labels.min()} … {labels.max()}")
 
 
-def shares(images, labels, k):
+def split(images, labels, k):
     """Split images and labels into k shares: each is every k-th of them, starting from the first, the second, ….
 
-    So if the first half of the images is labelled and the second is not, the same holds for every share.
+    So if the first half of the images is labelled and the second is not, every share has some of both (half, if k divides it).
     """
     for i in range(k):
         yield images[i::k], None if labels is None else np.asarray(labels)[i::k]

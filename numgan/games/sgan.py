@@ -16,7 +16,7 @@ from ..tensor import Tensor, no_grad
 from .crossentropy import CrossEntropy
 from .gan import GAN
 from .looks import ClassReader
-from .minibatch import PixelRange, check_labels, shares
+from .minibatch import PixelRange, check_labels, split
 
 
 class ClassesAndFake(CrossEntropy):
@@ -98,7 +98,7 @@ class SGAN(GAN):
         """GAN's checks, and both labelled and unlabelled images for each step of D."""
         super().check(images, labels)
         check_labels(labels, images, -1, "SGAN.step")
-        for _, mine in shares(images, labels, self.d_steps):
+        for _, mine in split(images, labels, self.d_steps):
             if not ((mine >= 0).any() and (mine < 0).any()):
                 raise InputError("SGAN.step: expected labelled and unlabelled (-1) images in each step of D, got "
                                  f"{(mine >= 0).sum()} and {(mine < 0).sum()}")
