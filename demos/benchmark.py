@@ -1,9 +1,9 @@
 """numgan against PyTorch on this machine's CPU, side by side: python demos/benchmark.py
 
-Each engine trains the same network on the same numbers in a process of its own, in turn (A B A B ...), so that a machine
-that gets slower or faster does so for both; the ratio is taken within each round. PyTorch is written as an expert would:
-eager, the better of contiguous and channels_last, fused Adam, BCE on logits, G's forward pass used for both steps, D frozen
-in G's step. Without PyTorch (pip install torch) only numgan's figures are shown.
+Each engine trains the same network on uniform random images, in its own process and in turn (A B A B ...), so that changes
+in the machine's speed affect both; ratios are taken within each round. PyTorch is written as an expert would write it:
+eager, the better of contiguous and channels_last, fused Adam, BCE on logits, one forward pass of G for both steps (except
+dense), D frozen in G's step. Without PyTorch (pip install torch) only numgan's figures are shown.
 """
 
 import argparse
@@ -24,7 +24,7 @@ BATCHES = {"dcgan": 32, "dense": 128, "lsgan": 32}
 
 
 def numgan_game(game, batch):
-    """A function that does one training step, and one that samples n images."""
+    """Two functions: one does a training step, the other samples n images."""
     import numpy as np
 
     from numgan.games import DCGAN, LSGAN, VanillaGAN
@@ -34,7 +34,7 @@ def numgan_game(game, batch):
 
 
 def torch_game(game, batch, channels_last, threads):
-    """The same for PyTorch."""
+    """The same two functions for PyTorch."""
     import torch
     from torch import nn
     from torch.nn.functional import binary_cross_entropy_with_logits as bce
@@ -65,7 +65,7 @@ def torch_game(game, batch, channels_last, threads):
 
     def step():
         fake = G(latent(batch))
-        if game == "dense":  # one batch of both, and fresh z for G's step
+        if game == "dense":  # real and fake as one batch, and new z for G's step
             d_loss = loss(D(torch.cat([real, fake.detach()])), torch.cat([0.9 * ones, zeros]))
         else:
             d_loss = loss(D(real), ones) + loss(D(fake.detach()), zeros)
@@ -90,7 +90,7 @@ def torch_game(game, batch, channels_last, threads):
 
 
 def where_the_time_goes(step, steps=20):
-    """Prints numgan's time per kind of work, and the arithmetic of its matrix products beside what the machine can do."""
+    """Print numgan's time by kind of work, and the time of its matrix products at the machine's best rate."""
     import numpy as np
 
     from numgan import conv, ops
@@ -136,12 +136,12 @@ def where_the_time_goes(step, steps=20):
     for kind, seconds in kinds.items():
         print(f"  {kind:28} {seconds / steps * 1e3:6.1f} ms {seconds / sum(kinds.values()):6.0%}")
     floor = flops[0] / best
-    print(f"  {flops[0] / 1e9:.2f} GFLOP a step in matrix products; at this machine's {best / 1e9:.0f} GFLOP/s: "
+    print(f"  {flops[0] / 1e9:.2f} GFLOP per step in matrix products; at this machine's {best / 1e9:.0f} GFLOP/s: "
           f"{floor * 1e3:.1f} ms, {floor / (total / steps):.0%} of the step")
 
 
 def function_at(file, line):
-    """Name of the top-level function or class around a line of a source file, "" if there is none."""
+    """The top-level function or class that contains a line of a source file, "" if there is none."""
     if not file.endswith(".py"):
         return ""
     with open(file, encoding="utf-8") as source:
@@ -150,7 +150,7 @@ def function_at(file, line):
 
 
 def worker(engine, game, batch, threads, steps):
-    """Measures one engine in this process; prints a line of JSON."""
+    """Measure one engine in this process, and print a line of JSON."""
     if engine == "where":
         where_the_time_goes(numgan_game(game, batch)[0])
         return
@@ -170,18 +170,18 @@ def worker(engine, game, batch, threads, steps):
 
 
 def environment(threads):
-    """The process environment in which every library uses that many threads."""
+    """An environment in which every library uses this many threads."""
     return os.environ | {name: str(threads) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
 
 
 def worker_command(engine, args, batch):
-    """This script, as a worker."""
+    """The command that runs this script as a worker."""
     return [sys.executable, __file__, "--worker", engine, "--game", args.game, "--batch", str(batch),
             "--threads", str(args.threads), "--steps", str(args.steps)]
 
 
 def measure(engine, args, batch, threads=None):
-    """What a worker printed, and the median of its step times."""
+    """The figures that a worker printed, and the median of its step times."""
     done = subprocess.run(worker_command(engine, args, batch), env=environment(threads or args.threads), check=True,
                           capture_output=True, text=True)
     result = json.loads(done.stdout)
@@ -190,14 +190,14 @@ def measure(engine, args, batch, threads=None):
 
 
 def main():
-    """Rounds of all engines, then the table."""
+    """Run the rounds of all engines, then print the table."""
     parser = argparse.ArgumentParser(description="numgan against PyTorch on this CPU.", usage="%(prog)s [options]")
-    parser.add_argument("--game", choices=BATCHES, default="dcgan")
-    parser.add_argument("--batch", type=int, help="default 32, dense 128")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=40, help="per round")
-    parser.add_argument("--where", action="store_true", help="only numgan: what takes its time, and how it scales")
+    parser.add_argument("--game", choices=BATCHES, default="dcgan", help="default dcgan")
+    parser.add_argument("--batch", type=int, help="images in each minibatch; default 32, dense 128")
+    parser.add_argument("--threads", type=int, default=2, help="default 2")
+    parser.add_argument("--rounds", type=int, default=5, help="default 5")
+    parser.add_argument("--steps", type=int, default=40, help="steps in each round; default 40")
+    parser.add_argument("--where", action="store_true", help="numgan only: where its time is spent, and how it scales")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     args = parser.parse_args()
     batch = args.batch or BATCHES[args.game]
@@ -224,7 +224,7 @@ def main():
         peak, sample = max(r["peak"] for r in results), min(r["sample"] for r in results)
         print(f"{engine:20} {median * 1e3:6.1f} ms {best * 1e3:6.1f} ms {peak:5.0f} MB {sample:13.2f} s")
     if len(engines) == 1:
-        print("for the comparison: pip install torch")
+        print("to compare with PyTorch: pip install torch")
         return
     for what in ("median", "sample"):
         ratios = sorted(min(r[e][what] for e in engines[1:]) / r["numgan"][what] for r in rounds)

@@ -12,7 +12,7 @@ normal = rng.standard_normal
 
 
 def positive(*shape):
-    """Numbers that have a logarithm."""
+    """Random numbers in [0.5, 2): positive, for log and its kin."""
     return rng.uniform(0.5, 2, shape)
 
 
@@ -52,7 +52,7 @@ def formula(op):
 
 
 def main():
-    """One row per op."""
+    """Print one row per op."""
     print(f"{'op':22} {'what is checked':66}  max error")
     worst = 0.0
     for op, (f, *inputs) in CHECKS.items():

@@ -21,10 +21,10 @@ def arguments():
                                      usage="%(prog)s CHECKPOINT [options]")
     add = parser.add_argument
     add("checkpoint", type=Path, metavar="CHECKPOINT", help="a run's checkpoint.npz")
-    add("--n", type=int, help="how many digits; default and most 10,000, or 5,000 with digits-10k")
-    add("--seed", type=int, default=0, help="of the codes z; default 0")
-    add("--data", choices=data.NAMES, help="the real digits; default mnist if --data-dir or $NUMGAN_DATA is there to read it "
-                                           "from, else the embedded 10,000, which lack a test set")
+    add("--n", type=int, help="how many digits; default and maximum 10,000, or 5,000 with digits-10k")
+    add("--seed", type=int, default=0, help="random seed of the codes z; default 0")
+    add("--data", choices=data.NAMES, help="the real digits; default mnist if --data-dir or $NUMGAN_DATA is set, else the "
+                                           "10,000 embedded digits, which have no test set")
     add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
     args = parser.parse_args()
     if args.seed < 0:
@@ -34,7 +34,7 @@ def arguments():
 
 
 def real_digits(name, folder):
-    """(images, labels) for reference, and others, shuffled: training set and test set, or the embedded digits' halves."""
+    """Two pairs (images, labels), shuffled: reference and others. Training and test set, or halves of the embedded digits."""
     images, labels = data.load(name, folder)
     order = np.random.default_rng(0).permutation(len(images))
     images, labels = images[order], labels[order]
@@ -47,7 +47,7 @@ def real_digits(name, folder):
 
 
 def figures(reference, labels, generated, real):
-    """(what, of the generated, of the real images) for each line of the table; images in [-1, 1]."""
+    """Rows of the table: name, figure of the generated images, figure of the real images. Images are in [-1, 1]."""
     classifier = metrics.load_classifier()
     both = generated, real
     features = classifier.features(reference)
@@ -65,21 +65,21 @@ def figures(reference, labels, generated, real):
 
 
 def figures_of_classes(game, rng, reference, labels, real, real_labels):
-    """The same for a game whose D reads digits, and whose codes ask for them if it is conditional."""
+    """More rows for a game whose D classifies digits; the first two need codes that ask for digits."""
     if isinstance(game, ACGAN):
         n = min(len(reference), 50_000)
         codes, classifier = game.latent(n, rng), metrics.load_classifier()
         wanted, generated = asked(codes), game.generate(codes)
         read = classifier.probabilities(generated[:len(real)]).argmax(1) == wanted[:len(real)]
         right = classifier.probabilities(real).argmax(1) == real_labels
-        yield "read as asked, as labelled, %", f"{100 * read.mean():.2f}", f"{100 * right.mean():.2f}"
+        yield "classified as asked, as labelled, %", f"{100 * read.mean():.2f}", f"{100 * right.mean():.2f}"
         errors = [metrics.one_nn_error(x, y, real, real_labels) for x, y in ((generated, wanted), (reference[:n], labels[:n]))]
-        yield f"1-NN error by {n:,} of them, %", *(f"{100 * error:.2f}" for error in errors)
-    yield "D reads rightly, %", "", f"{100 * (game.classify(real) == real_labels).mean():.2f}"
+        yield f"1-NN error with {n:,} of them, %", *(f"{100 * error:.2f}" for error in errors)
+    yield "D's accuracy, %", "", f"{100 * (game.classify(real) == real_labels).mean():.2f}"
 
 
 def parzen(samples, validation, test):
-    """Mean and standard error of Parzen's log-likelihood of the test digits, and sigma, as text."""
+    """Parzen's log-likelihood of the test digits: mean, standard error and sigma, as text."""
     samples, validation, test = ((x.reshape(len(x), -1) + 1) / 2 for x in (samples, validation, test))
     sigma = metrics.choose_sigma(samples, validation, SIGMAS)
     nats = metrics.parzen_log_likelihood(samples, test, sigma)
@@ -93,13 +93,13 @@ def main():
     (reference, labels), (real, real_labels) = real_digits(args.data, args.data_dir)
     n = len(real) if args.n is None else args.n
     if not 2 <= n <= len(real):
-        raise InputError(f"--n: expected 2 … {len(real)}, since as many real digits are held out; got {n}")
+        raise InputError(f"--n: expected 2 … {len(real)}, the number of real digits to compare with, got {n}")
     generated = game.sample(n, np.random.default_rng(args.seed))
     reference, real = data.to_images(reference), data.to_images(real[:n])
     if args.data == "mnist":
-        print(f"{n:,} digits; real: of MNIST's test set; reference: its {len(reference):,} training digits")
+        print(f"{n:,} digits; real: MNIST's test set; reference: its {len(reference):,} training digits")
     else:
-        print(f"{n:,} digits; real: half of the embedded ones; reference: the other half (the generator may have learnt both)")
+        print(f"{n:,} digits; real: half of the embedded ones; reference: the other half (G may have been trained on both)")
 
     def line(name, ours, theirs):
         print(f"{name:<36}{ours:>32}{theirs:>32}", flush=True)
@@ -114,7 +114,7 @@ def main():
         validation, training = reference[:VALIDATION], reference[VALIDATION:VALIDATION + n]
         line("Parzen log-likelihood of test digits", *(parzen(x, validation, real) for x in (generated, training)))
     else:
-        print("Parzen log-likelihood: needs MNIST's test set: --data mnist")
+        print("Parzen log-likelihood: needs MNIST's test set (--data mnist)")
 
 
 if __name__ == "__main__":

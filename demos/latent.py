@@ -1,11 +1,11 @@
 """Walk through a generator's codes: python demos/latent.py all runs/dcgan/checkpoint.npz
 
 interpolate  from one code to another: on a straight line (upper rows) and on an arc (lower rows)
-arithmetic   bold 7 - thin 7 + thin 1, with means of several codes (Radford et al. 2015, section 6.3). Three of the codes
-             and the mean of all, for each of the three terms; on the right what they add up to
+arithmetic   bold 7 - thin 7 + thin 1, with means of ten codes (Radford et al. 2015, section 6.3). For each of the three
+             terms, three of its codes and the mean of all ten; on the right, the sum
 reconstruct  the codes of given digits, by descent on z: held-out digits and what G makes of them; then training digits
 all          these three on one sheet
-compare      train DCGAN with batch norm and with weight norm; which comes nearer to held-out digits (Xiang & Li 2017)?
+compare      train DCGAN with batch norm and with weight norm: which reconstructs held-out digits better (Xiang & Li 2017)?
 """
 
 import argparse
@@ -24,7 +24,7 @@ from numgan.run import Run, continued, load_game
 from numgan.training import train
 
 COLUMNS = 16  # of a sheet
-CODES = 4000  # to choose those for arithmetic from
+CODES = 4000  # from which arithmetic chooses
 EQUATIONS = (7, 1), (3, 5), (0, 6), (4, 9), (8, 2)  # the digits a, b of bold a - thin a + thin b
 
 
@@ -35,17 +35,17 @@ def arguments():
     for name in ("interpolate", "arithmetic", "reconstruct", "all", "compare"):
         add = commands.add_parser(name).add_argument
         if name == "compare":
-            add("--steps", type=int, default=2000, help="of training; default 2000")
-            add("--seeds", type=int, default=2, help="how many runs with each norm; default 2")
+            add("--steps", type=int, default=2000, help="training steps; default 2000")
+            add("--seeds", type=int, default=2, help="runs with each norm; default 2")
             add("--out", type=Path, default=Path("runs", "norms"), help="folder for the runs; default runs/norms")
         else:
             add("checkpoint", type=Path, metavar="CHECKPOINT", help="a run's checkpoint.npz")
-            add("--seed", type=int, default=0, help="of the codes; default 0")
+            add("--seed", type=int, default=0, help="random seed of the codes z; default 0")
             add("--out", type=Path, default=Path(f"{name}.png"), help=f"the sheet; default {name}.png")
         if name in ("reconstruct", "all", "compare"):
             n, restarts = (100, 2) if name == "compare" else (32, 8)
-            add("--n", type=int, default=n, help=f"training and held-out digits, of each; default {n}")
-            add("--restarts", type=int, default=restarts, help=f"descents for each digit; default {restarts}")
+            add("--n", type=int, default=n, help=f"how many held-out digits, and as many training digits; default {n}")
+            add("--restarts", type=int, default=restarts, help=f"starting codes for each digit; default {restarts}")
             add("--descent", type=int, default=200, help="steps of each descent; default 200")
             add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
     args = parser.parse_args()
@@ -58,7 +58,7 @@ def arguments():
 
 
 def interpolation(game, rng):
-    """Three pairs of codes, in COLUMNS steps. Prints what the codes half-way are worth."""
+    """From code to code, three times, in COLUMNS steps. Prints length and confidence half-way."""
     classifier = metrics.load_classifier()
     a, b = game.latent(1000, rng).reshape(2, 500, -1)
     print(f"{'500 codes':<20} length  p(digit) > 0.9")
@@ -77,7 +77,7 @@ def arithmetic(game, rng):
     z = game.latent(CODES, rng)
     images, classifier = game.generate(z), metrics.load_classifier()
     probabilities, ink = classifier.probabilities(images), stroke_mass(images)
-    bold, thin = [], []  # for each digit, a third of the codes that surely draw it
+    bold, thin = [], []  # for each digit, a third of the codes that draw it with certainty
     for digit in range(10):
         sure = np.flatnonzero(probabilities[:, digit] > 0.99)
         if len(sure) < 30:
@@ -93,7 +93,7 @@ def arithmetic(game, rng):
         terms = z[chosen].mean(2)
         return chosen, np.concatenate([terms, terms[:, :1] - terms[:, 1:2] + terms[:, 2:]], 1)
 
-    print("bold a - thin a + thin b   all terms right   the sum is a b   and bolder than thin b")
+    print("bold a - thin a + thin b   all terms right   the sum is a b   bolder than thin b")
     pairs = np.array(list(itertools.permutations(range(10), 2)))
     wanted = pairs[:, [0, 0, 1, 1]]
     for k in 1, 3, 10:
@@ -118,19 +118,19 @@ def stroke_mass(images):
 
 
 def digits(args):
-    """Digits to reconstruct, in [-1, 1]. Every data set of the demos trains with digits-10k, MNIST's test set is held out."""
+    """Digits to reconstruct, in [-1, 1]. With any --data, mnist_gan.py trains on digits-10k, and not on MNIST's test set."""
     try:
         held_out = data.mnist("test", args.data_dir)[0]
     except InputError as error:
-        raise InputError("digits that were not trained with are needed, those of MNIST's test set, in the folder --data-dir or "
-                         f"$NUMGAN_DATA, or else they are downloaded: {error}") from None
+        raise InputError("expected MNIST's test set, for held-out digits, in the folder --data-dir or $NUMGAN_DATA, or by "
+                         f"download: {error}") from None
     trained = data.digits_10k()[0]
     spread = np.linspace(0, len(trained) - 1, args.n).astype(int)
     return {"held-out": data.to_images(held_out[:args.n]), "training": data.to_images(trained[spread])}
 
 
 def reconstruction(game, rng, args):
-    """Two rows of held-out digits and their reconstructions, two of training digits. Prints the errors."""
+    """A row of held-out digits and a row of their reconstructions; the same for training digits. Prints the errors."""
     tries = [2**i for i in range(args.restarts.bit_length())]
     print("mean of (G(z) - x)², pixels in [-1, 1]; best of " + ", ".join(map(str, tries)))
     rows = []
@@ -146,14 +146,14 @@ def reconstruction(game, rng, args):
 
 
 def compare(args):
-    """Train what has not been trained yet, each norm with the same seeds and rate; reconstruct, and print a table."""
+    """Train what has not been trained yet, both norms with the same seeds and learning rate; reconstruct; print a table."""
     known, images, classifier = digits(args), data.digits_10k()[0], metrics.load_classifier()
     features = classifier.features(data.to_images(images))
     rows = {"batch": [], "weight": []}
     for seed, norm in itertools.product(range(args.seeds), rows):
         run = norm_run(args.out / f"{norm}-{seed}", norm, seed, images)
         if run.step > args.steps:
-            raise InputError(f"{run.path}: expected at most --steps {args.steps}, got {run.step}")
+            raise InputError(f"{run.path}: expected at most {args.steps} steps (--steps), got {run.step}")
         if run.step < args.steps:
             print(run.out, file=sys.stderr)
             train(run, args.steps)
@@ -167,14 +167,14 @@ def compare(args):
 
 
 def norm_run(out, norm, seed, images):
-    """The run in the folder `out`, as far as it got, or a new one."""
+    """The run saved in the folder `out`, or a new one."""
     game_seed, data_seed = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(2))
     game = DCGAN(norm=norm, lr=2e-4, rng=game_seed)
     return continued(Run(game, ImageBatches(images, game.batch_size, data_seed), out, {"norm": norm, "seed": seed}))
 
 
 def report(name, figures, known):
-    """A line of the table."""
+    """Print a row of the table."""
     *errors, fid = figures
     errors = (f"{x} {error:.4f} " for x, error in zip(known, errors, strict=True))
     print(f"{name:<19}", *errors, f"digit-FID {fid:.1f}", flush=True)

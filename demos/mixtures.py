@@ -19,24 +19,24 @@ SEEDS = 3
 
 
 def arguments():
-    """The command line. An option that is not given is absent, so that --resume can tell."""
+    """The command line. An option that is not given is absent, so that --resume knows which were given."""
     parser = argparse.ArgumentParser(description="Train a GAN on a mixture of Gaussians, and count the modes that it covers.",
                                      usage="%(prog)s [options]", argument_default=argparse.SUPPRESS)
     add = parser.add_argument
     add("--mixture", choices=MIXTURES, help="8 modes on a ring (default), or 25 on a grid")
     add("--loss", choices=GAMES, help="default vanilla")
     add("--pack", type=int, help="points that D judges together (PacGAN); default 2; 1 is the plain GAN")
-    add("--steps", type=int, help=f"steps in all, over which the learning rate falls to 0; default {DEFAULTS['steps']}")
-    add("--every", type=int, help=f"steps from one picture and checkpoint to the next; default {DEFAULTS['every']}")
-    add("--seed", type=int, help="of everything random; default 0")
+    add("--steps", type=int, help=f"total steps, over which the learning rate falls to 0; default {DEFAULTS['steps']}")
+    add("--every", type=int, help=f"steps between pictures and checkpoints; default {DEFAULTS['every']}")
+    add("--seed", type=int, help="random seed; default 0")
     add("--out", type=Path, help="folder for the results; default runs/MIXTURE-LOSS, or runs/mixtures for the table")
-    add("--resume", type=Path, metavar="CHECKPOINT", help="resume a run: it ends as if it had never stopped")
-    add("--table", action="store_true", help=f"every mixture and loss with {SEEDS} seeds; given again, it resumes where it was")
+    add("--resume", type=Path, metavar="CHECKPOINT", help="resume a run, as if it had not been interrupted")
+    add("--table", action="store_true", help=f"every mixture and loss with {SEEDS} seeds; repeat the command to resume")
     return vars(parser.parse_args())
 
 
 def new_run(about, out):
-    """A run from its beginning."""
+    """A new run."""
     if about["seed"] < 0:
         raise InputError(f"--seed: expected a number >= 0, got {about['seed']}")
     mixture = MIXTURES[about["mixture"]]
@@ -46,26 +46,26 @@ def new_run(about, out):
 
 
 def score(run, n=2500):
-    """(modes covered, share of high quality) of n samples that no picture shows."""
+    """(modes covered, share of high quality) of n samples other than those in the pictures."""
     mixture = run.batches.distribution
     return metrics.modes_covered(run.game.sample(n, np.random.default_rng(1)), mixture.centres, mixture.sigma)
 
 
 def draw(path, run):
-    """The samples of a run on D's surface, with their score."""
+    """Draw the samples of a run on a map of D(x); count the modes they cover."""
     mixture, points = run.batches.distribution, run.game.generate(run.inputs)
     modes, share = metrics.modes_covered(points, mixture.centres, mixture.sigma)
     extent = 1.3 * mixture.scale
     ticks = np.linspace(-extent, extent, 100)
     plane = np.stack(np.meshgrid(ticks, ticks), -1).reshape(-1, 2)
-    outputs = run.game.outputs(plane.repeat(run.game.pack, 0))  # of a point, and copies of it
+    outputs = run.game.outputs(plane.repeat(run.game.pack, 0))  # of a point packed with copies of itself
     surface = np.clip(run.game.losses.score(outputs), 0, 1).reshape(100, 100)
     plotting.save_plane(path, surface, extent, points, mixture.centres,
                         f"step {run.step:,}: {modes} of {len(mixture.centres)} modes, {share:.1%} high quality")
 
 
 def complete(about, out):
-    """The run of these options after all its steps: as it is, resumed from its checkpoint, or from the beginning."""
+    """The run with these options, trained or resumed until all its steps are done."""
     run = continued(new_run(about, out), may_differ=("every",))
     if run.step < about["steps"]:
         print(out, file=sys.stderr)
@@ -74,7 +74,7 @@ def complete(about, out):
 
 
 def table(options, out):
-    """A row for every mixture and loss: mean (least … most) over the seeds. Complete runs are not repeated."""
+    """Print a row for every mixture and loss: mean (lowest … highest) over the seeds. Complete runs are not repeated."""
     header = "| mixture | loss | modes | high quality, % |\n| --- | --- | --- | --- |\n"
     for mixture in MIXTURES:
         for loss in GAMES:
@@ -94,7 +94,7 @@ def main():
     resume, out, every_run = (options.pop(name, None) for name in ("resume", "out", "table"))
     if every_run:
         if resume or options.keys() - {"steps", "every"}:
-            raise InputError("--table: runs every mixture, loss and seed; beside it, only --steps, --every and --out")
+            raise InputError("--table: runs every mixture, loss and seed: expected no options but --steps, --every, --out")
         if min(options.get("steps", 1), options.get("every", 1)) < 1:
             raise InputError("--table: expected --steps and --every >= 1")
         return table(options, out or Path("runs", "mixtures"))
@@ -108,7 +108,7 @@ def main():
         about = DEFAULTS | options
         run = new_run(about, out or Path("runs", "{mixture}-{loss}".format(**about)))
     if run.path.exists() and not (resume and run.path.samefile(resume)):
-        raise InputError(f"{run.out} holds a run already: choose another --out, or resume it: --resume {run.path}")
+        raise InputError(f"{run.out} already holds a run: choose another --out, or resume it: --resume {run.path}")
     try:
         train(run, run.about["steps"], run.about["every"])
     except KeyboardInterrupt:

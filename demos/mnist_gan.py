@@ -25,30 +25,30 @@ OWNERS = {"labels": ["sgan"], "gamma": ["began"],  # options that not every game
 
 
 def arguments():
-    """The command line. An option that is not given is absent, so that --resume can tell."""
+    """The command line. An option that is not given is absent, so that --resume knows which were given."""
     parser = argparse.ArgumentParser(description="Train a GAN on handwritten digits.", usage="%(prog)s [options]",
                                      argument_default=argparse.SUPPRESS)
     add = parser.add_argument
     add("--game", choices=GAMES, help="default dcgan")
-    add("--steps", type=int, help="steps in all, those before --resume included; default 2000")
+    add("--steps", type=int, help="total steps, including those before --resume; default 2000")
     add("--batch", type=int, help="images in each minibatch; default 32 (dense, sgan 128, shallow, minimal 100, began 16)")
-    add("--seed", type=int, help="of everything random; default 0")
+    add("--seed", type=int, help="random seed; default 0")
     add("--data", choices=("digits-10k", "mnist"), help="10,000 embedded digits (default) or MNIST's 60,000")
     add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
-    add("--out", type=Path, help="folder for the results; default runs/GAME, after --resume the checkpoint's")
-    add("--every", type=int, help="steps from one sample sheet and checkpoint to the next; default 200")
+    add("--out", type=Path, help="folder for the results; default runs/GAME, or the checkpoint's folder with --resume")
+    add("--every", type=int, help="steps between sample sheets and checkpoints; default 200")
     add("--objective", choices=("non-saturating", "saturating", "feature matching"),
-        help="G's; default non-saturating (sgan: feature matching)")
+        help="G's objective; default non-saturating (sgan: feature matching)")
     add("--d-steps", type=int, help="steps of D per step of G (Goodfellow's k); default 1")
     add("--real-label", type=float, help="D's target for real images, in (0.5, 1]; default 1, dense 0.9")
     add("--lr", type=float, help="Adam's learning rate; default: the game's")
-    add("--lr-steps", type=int, help="let the learning rate fall to 0 in the second half of this many steps; default: it does "
-                                     "not fall (sgan: 6000)")
-    add("--average", type=float, help="draw with a moving average of G's weights; each step keeps this share of it: 0.99, say, "
-                                      "or 0.999 for 10,000 steps and more, since G's random first weights fade as slowly")
-    add("--labels", type=int, help="sgan: how many labelled images, class-balanced; default 100")
+    add("--lr-steps", type=int, help="let the learning rate fall to 0 over the second half of this many steps; default: "
+                                     "constant (sgan: 6000)")
+    add("--average", type=float, help="draw samples with a moving average of G's weights, with this decay per step: try 0.99, "
+                                      "or 0.999 for 10,000 steps and more, since G's initial weights then fade slowly")
+    add("--labels", type=int, help="sgan: number of labelled images, class-balanced; default 100")
     add("--gamma", type=float, help="began: the diversity ratio, in (0, 1]; default 0.95")
-    add("--resume", type=Path, metavar="CHECKPOINT", help="resume a run: it ends as if it had never stopped")
+    add("--resume", type=Path, metavar="CHECKPOINT", help="resume a run, as if it had not been interrupted")
     add("--summary", action="store_true", help="print the networks and exit")
     return vars(parser.parse_args())
 
@@ -57,7 +57,7 @@ def game_for(about):
     """The game that the options describe."""
     for name, owners in OWNERS.items():
         if name in about and about["game"] not in owners:
-            raise InputError(f"--{name.replace('_', '-')}: is for --game {' or '.join(owners)}, this one is {about['game']}")
+            raise InputError(f"--{name.replace('_', '-')}: expected --game {' or '.join(owners)}, got {about['game']}")
     game, settings = GAMES[about["game"]]
     settings = settings | {name: about[name] for name in GAME_OPTIONS if name in about}
     return game(**settings, rng=np.random.default_rng(seeds(about)[0]))
@@ -74,26 +74,26 @@ def batches_for(about, size):
 
 
 def seeds(about):
-    """Of the game, of the minibatches, and of the choice of labelled images."""
+    """Three seeds: of the game, of the minibatches, and of the choice of labelled images."""
     if about["seed"] < 0:
         raise InputError(f"--seed: expected a number >= 0, got {about['seed']}")
     return np.random.SeedSequence(about["seed"]).spawn(3)
 
 
 def new_run(about, out):
-    """A run from its beginning."""
+    """A new run."""
     game = game_for(about)
     about["batch"] = game.batch_size if about["batch"] is None else about["batch"]
     return Run(game, batches_for(about, about["batch"] * game.d_steps), out, about)
 
 
 def run_for(options):
-    """A new run, in a folder that holds no other, or the resumed one."""
+    """The resumed run, or a new one in a folder that holds no other."""
     path, out = (options.pop(name, None) for name in ("resume", "out"))
     if path is None:
         out = out or Path("runs", options.get("game", DEFAULTS["game"]))
         if (out / "checkpoint.npz").exists():
-            raise InputError(f"{out} holds a run already: choose another --out, or resume it: --resume {out}/checkpoint.npz")
+            raise InputError(f"{out} already holds a run: choose another --out, or resume it: --resume {out}/checkpoint.npz")
         return new_run(DEFAULTS | options, out)
     about, out = recorded(path, options, DEFAULTS, ("steps", "every", "data_dir")), out or path.parent
     if out.resolve() != path.parent.resolve() and (out / "checkpoint.npz").exists():

@@ -16,8 +16,8 @@ def main():
     """Checkpoint in, pictures or arrays out."""
     parser = argparse.ArgumentParser(description="Draw digits with a trained generator.", usage="%(prog)s CHECKPOINT [options]")
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a run's checkpoint.npz")
-    parser.add_argument("--n", type=int, default=100, help="how many; default 100")
-    parser.add_argument("--seed", type=int, default=0, help="of the codes z; default 0")
+    parser.add_argument("--n", type=int, default=100, help="how many digits; default 100")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the codes z; default 0")
     parser.add_argument("--out", type=Path, default=Path("samples.png"),
                         help="samples.png (default): a sheet; *.npz: array `images`, uint8, (n, 28, 28)")
     args = parser.parse_args()

@@ -1,4 +1,4 @@
-"""How far do a few labels reach? SGAN beside the same network without unlabelled images: python demos/semi_supervised.py"""
+"""How far do a few labels go? SGAN beside the same network without unlabelled images: python demos/semi_supervised.py"""
 
 import argparse
 import csv
@@ -23,13 +23,13 @@ COLUMNS = ("data", "labels", "seed", "steps", "supervised", "sgan")
 def arguments():
     """The command line."""
     parser = argparse.ArgumentParser(usage="%(prog)s [options]", description=(
-        "Test accuracy from a few labels, with and without unlabelled images. An interrupted table is resumed by the same "
-        "command."))
+        "Test accuracy with a few labels, with and without unlabelled images. If interrupted, the same command resumes the "
+        "table."))
     add = parser.add_argument
-    add("--labels", type=int, nargs="+", default=[25, 50, 100, 1000], help="labelled images; default 25 50 100 1000")
-    add("--seeds", type=int, default=3, help="runs of each; default 3")
-    add("--steps", type=int, default=6000, help="of SGAN; default 6000")
-    add("--data", choices=data.NAMES, default="mnist", help="MNIST (default), or the embedded digits, a fifth of them held out")
+    add("--labels", type=int, nargs="+", default=[25, 50, 100, 1000], help="numbers of labelled images; default 25 50 100 1000")
+    add("--seeds", type=int, default=3, help="runs for each number of labels; default 3")
+    add("--steps", type=int, default=6000, help="training steps of SGAN; default 6000")
+    add("--data", choices=data.NAMES, default="mnist", help="MNIST (default), or the embedded digits, a fifth held out")
     add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
     add("--out", type=Path, default=Path("runs", "semi-supervised"), help="folder; default runs/semi-supervised")
     args = parser.parse_args()
@@ -48,14 +48,14 @@ def digits(name, folder):
 
 
 def new_run(out, images, labels, n, seed, steps):
-    """SGAN with n labelled images, the choice of which is the seed's, too."""
+    """SGAN with n labelled images, which the seed also chooses."""
     game_seed, data_seed, labels_seed = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(3))
     game = SGAN(lr_steps=steps, rng=game_seed)
     return Run(game, HalfLabelledBatches(images, game.batch_size, data_seed, data.few_labels(labels, n, labels_seed)), out)
 
 
 def semi_supervised(run, steps):
-    """The game of a run after all its steps; resumed if its folder holds a part of it."""
+    """The game of a run after all its steps; resumed if its folder holds a checkpoint."""
     run = continued(run)
     if run.step < steps:
         train(run, steps, every=1000)
@@ -73,7 +73,7 @@ def supervised(run):
 
 
 def main():
-    """Every run that is not in the file of results yet; then the table."""
+    """Do every run that results.csv lacks, and print the table."""
     args = arguments()
     images, labels, test_images, test_labels = digits(args.data, args.data_dir)
     test_images = data.to_images(test_images)

@@ -1,6 +1,6 @@
 """Train the classifier of numgan.metrics: python demos/train_classifier.py --data mnist --out classifier.npz
 
-Interrupted, it is resumed by the same command after the last whole epoch, which classifier.partial.npz holds.
+If interrupted, the same command resumes it after the last complete epoch, saved in classifier.partial.npz.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from numgan.metrics import Classifier, network
 from numgan.network import load_arrays
 from numgan.run import same_run
 
-BATCH, LR, SHIFT = 100, 3e-3, 2  # images; Adam's rate at first, 0 in the end; pixels, at most, in each direction
+BATCH, LR, SHIFT = 100, 3e-3, 2  # images; Adam's initial learning rate; largest shift in pixels
 
 
 def arguments():
@@ -27,11 +27,11 @@ def arguments():
     parser = argparse.ArgumentParser(description="Train the digit classifier of numgan.metrics.", usage="%(prog)s [options]")
     add = parser.add_argument
     add("--data", choices=data.NAMES, default="digits-10k",
-        help="10,000 embedded digits (default; a tenth of them to test), or MNIST's 60,000 and its test set")
+        help="10,000 embedded digits (default; a tenth held out for testing), or MNIST's 60,000 and its test set")
     add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
-    add("--epochs", type=int, default=15, help="default 15")
-    add("--seed", type=int, default=0, help="of everything random; default 0")
-    add("--out", type=Path, default=Path("classifier.npz"), help="default classifier.npz")
+    add("--epochs", type=int, default=15, help="passes through the training digits; default 15")
+    add("--seed", type=int, default=0, help="random seed; default 0")
+    add("--out", type=Path, default=Path("classifier.npz"), help="the file to write; default classifier.npz")
     args = parser.parse_args()
     if args.epochs < 1 or args.seed < 0:
         raise InputError(f"expected --epochs >= 1 and --seed >= 0, got {args.epochs} and {args.seed}")
@@ -41,7 +41,7 @@ def arguments():
 
 
 def load(name, folder):
-    """((images, labels) to train, the same to test)."""
+    """Two pairs (images, labels): to train on, and to test with."""
     images, labels = data.load(name, folder)
     if name == "mnist":
         return (images, labels), data.mnist("test", folder)
@@ -50,7 +50,7 @@ def load(name, folder):
 
 
 def epochs_done(partial, about, state, rng):
-    """How many epochs of the training `about` the file `partial` has; `state` and rng are then as they were after them."""
+    """The number of epochs done in `partial`, a file of the training `about`; restores `state` and rng from it."""
     if not partial.exists():
         return 0
     saved, arrays = checkpoint.load(partial)
@@ -61,7 +61,7 @@ def epochs_done(partial, about, state, rng):
 
 
 def train(net, images, labels, rng, partial, about):
-    """Adam on randomly shifted digits; the rate falls linearly. Every epoch is saved to `partial`, from which it is resumed."""
+    """Adam on randomly shifted digits; the learning rate falls linearly to 0. Saves to `partial` after every epoch."""
     optimizer, epochs = Adam(net.parameters(), LR), about["epochs"]
     state = net.state() | {f"optimizer.{name}": array for name, array in optimizer.state().items()}
     done = epochs_done(partial, about, state, rng)
@@ -82,7 +82,7 @@ def train(net, images, labels, rng, partial, about):
 
 
 def accuracy(net, images, labels):
-    """Share of images that get their label."""
+    """Share of images that are classified correctly."""
     return (Classifier(net).probabilities(data.to_images(images)).argmax(1) == labels).mean()
 
 
@@ -113,4 +113,4 @@ if __name__ == "__main__":
     except (InputError, FloatingPointError, MemoryError, OSError) as error:
         sys.exit(f"{os.path.basename(sys.argv[0])}: error: {error}")
     except KeyboardInterrupt:
-        sys.exit("interrupted: the same command resumes it after its last whole epoch")
+        sys.exit("interrupted; the same command resumes after the last complete epoch")

@@ -1,11 +1,12 @@
-"""Where minibatches come from: one protocol for images, labelled images, points, and whatever a game of yours needs.
+"""Where minibatches come from: one protocol for images, labelled images, points, and whatever your own game needs.
 
-Batches are an endless iterator with four things that `training.Run` relies on:
+Batches are an endless iterator with five things that `run.Run` relies on:
 
     next(batches)        one batch: a tuple, which is passed on as game.step(*batch)
+    batches.first()      the batch that `next` will yield, which it still does
     batches.size         how many items a batch has; a checkpoint records it
-    batches.rng          the numpy.random.Generator that draws them; a checkpoint records its state, and resuming restores it
-    batches.examples(n)  n items of the data to look at, the same ones every time; draws nothing
+    batches.rng          the numpy.random.Generator that draws them; its state is saved in a checkpoint and restored from it
+    batches.examples(n)  n items of the data to look at, the same every time; batches.rng is not used
 
 Read run.py next.
 """
@@ -17,7 +18,7 @@ from .errors import InputError
 
 
 class Batches:
-    """What all kinds share. A subclass defines `__next__` and `examples`."""
+    """What all kinds of batches share. A subclass defines `__next__` and `examples`."""
 
     def __init__(self, size, rng):
         if not (isinstance(size, (int, np.integer)) and size >= 1):
@@ -30,7 +31,7 @@ class Batches:
         return self
 
     def first(self):
-        """The batch that the next `next` will yield, which it still does: the generator is put back."""
+        """The batch that the next call of `next` will return. It is not used up: the state of `rng` is put back."""
         state = self.rng.bit_generator.state
         try:
             return next(self)
@@ -39,10 +40,10 @@ class Batches:
 
 
 class ImageBatches(Batches):
-    """Random images, drawn with replacement (so there is no odd last batch), and their labels.
+    """Random images, drawn with replacement (so there is no smaller last batch), and their labels.
 
     images  uint8 (n, H, W) or (n, H, W, C); a batch is float32 (size, H, W, C) in [-1, 1]
-    labels  integers (n,), -1 for unknown, or None; a batch has theirs, (size,), or None
+    labels  integers (n,), -1 for unknown, or None; in a batch (size,) or None
     """
 
     def __init__(self, images, size, rng, labels=None):
@@ -51,7 +52,7 @@ class ImageBatches(Batches):
             raise InputError(f"{type(self).__name__}: expected at least one image, got 0 images")
         if labels is not None and len(labels) != len(images):
             raise InputError(f"{type(self).__name__}: expected a label for each of {len(images)} images, got {len(labels)}")
-        to_images(images[:1])  # refuses what is no image
+        to_images(images[:1])  # refuses what is not an image
         self.images, self.labels = images, None if labels is None else np.asarray(labels, np.int64)
 
     def __next__(self):
@@ -64,9 +65,9 @@ class ImageBatches(Batches):
 
 
 class HalfLabelledBatches(ImageBatches):
-    """Where only some images have labels: half of every batch is drawn from these, the rest from all images.
+    """For images of which some have labels: half of every batch is drawn from these, the rest from all images.
 
-    The first size // 2 items of a batch have their labels; the others have -1, also where a label is known.
+    The first size // 2 items of a batch have their labels; the others have -1, even where the label is known.
     """
 
     def __init__(self, images, size, rng, labels):

@@ -1,6 +1,6 @@
 """One .npz file that holds everything a run needs to resume, and how it is read again.
 
-Damaged and foreign files are refused with one line, and nothing in a file can run code (no pickle). Read progress.py next.
+Damaged and foreign files are refused in one line, and nothing in a file can run code (no pickle). Read progress.py next.
 """
 
 import io
@@ -24,7 +24,7 @@ def save(path, about, arrays):
     """Write `about`, a dict for JSON, and `arrays`, name -> array. An older file stays until the new one is complete."""
     about = {**about, "format": FORMAT, "arrays": list(arrays)}
     with atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:  # stored: floats hardly compress
-        with archive.open(ABOUT, "w") as member:  # unlike writestr, this records no time: equal runs, equal files
+        with archive.open(ABOUT, "w") as member:  # unlike writestr, this records no time: equal runs give equal files
             member.write(json.dumps(about).encode())
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:

@@ -7,16 +7,16 @@ The convolution of neural networks is a cross-correlation, written w ⋆ x here,
 
     y[n, i, j, f] = Σ x[n, h, v, c] w[a, b, c, f]     over a, b, c, where h = sh·i + a - top and v = sw·j + b - left
 
-So <g, y> is one sum of products of an element each of g, x and w, linear in each of the three, and what one of them is
-multiplied with in it is its gradient:
+So <g, y> is one sum of products of an element each of g, x and w. With dL = <g, dy> and y linear in w, dL = <g, dw ⋆ x>: what
+dw[a, b, c, f] is multiplied with in that sum is its gradient. Likewise for dx:
 
     correlate(x, w) = y
     correlate_adjoint_x(g, w) = dL/dx      dL/dx[n, h, v, c] = Σ g[n, i, j, f] w[a, b, c, f]     over i, j, a, b, f
     correlate_adjoint_w(x, g) = dL/dw      dL/dw[a, b, c, f] = Σ g[n, i, j, f] x[n, h, v, c]     over n, i, j
 
 with the same h and v: every tap that read a pixel sends its share back there. The adjoint of a linear map A is its transpose,
-<g, A x> = <Aᵀ g, x>. These three kernels are closed under differentiation: conv2d is the first, with the other two as its
-gradients; conv2d_transpose is the second.
+<g, A x> = <Aᵀ g, x>. These three maps are closed under differentiation: the gradients of each are the other two. conv2d is
+the first, conv2d_transpose the second.
 
 Each is one large GEMM (matrix-matrix product) and a gather (im2col) or scatter (col2im) of the taps; `mirrored_way` chooses
 the cheaper side for it. Read norm.py next.
@@ -75,13 +75,13 @@ def mirrored_padding(padding, kernel):
 
 
 def mirrored_way(pays, kernel, strides, padding):
-    """The mirrored padding if a kernel below can do, and should do, its taps on the side of the other image; else None.
+    """The mirrored padding if a map below can gather or scatter on the side of the other image, and if that pays; else None.
 
     The GEMM costs the same either way; a gather or scatter moves kh·kw numbers per pixel and channel, so it belongs on the
     side with fewer channels. At stride 1 there is a choice: a correlation is also the adjoint of another one, whose kernels
     are mirrored and have C and F exchanged.
 
-        kernel                 as defined                mirrored                  the mirrored way pays if
+        map                    as defined                mirrored                  the mirrored way pays if
         correlate              gather x (C channels)     scatter y (F channels)    F < C
         correlate_adjoint_x    scatter x (C)             gather g (F)              F <= C
         correlate_adjoint_w    gather x (C)              gather g (F)              F < C
@@ -98,11 +98,11 @@ def mirrored_way(pays, kernel, strides, padding):
 
 def im2col(x, kernel, strides, padding):
     """The patch under the kernel at every output pixel, as rows: (N, H, W, C) -> (N, OH, OW, kh·kw·C)."""
-    n, h, w, c = x.shape
+    n, rows, columns, c = x.shape
     (top, bottom), (left, right) = padding
     if np.any(padding):
-        padded = np.zeros((n, top + h + bottom, left + w + right, c), x.dtype)
-        padded[:, top:top + h, left:left + w] = x
+        padded = np.zeros((n, top + rows + bottom, left + columns + right, c), x.dtype)
+        padded[:, top:top + rows, left:left + columns] = x
         x = padded
     patches = sliding_window_view(x, kernel, axis=(1, 2))[:, ::strides[0], ::strides[1]]  # (N, OH, OW, C, kh, kw)
     return patches.transpose(0, 1, 2, 4, 5, 3).reshape(*patches.shape[:3], kernel[0] * kernel[1] * c)
@@ -121,7 +121,7 @@ def col2im(columns, size, kernel, strides, padding):
     return x[:, top:top + h, left:left + w]
 
 
-# ---- the three kernels, on arrays
+# ---- the three maps, on arrays
 
 
 def correlate(x, w, strides, padding):

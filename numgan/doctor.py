@@ -1,4 +1,4 @@
-"""What is going on in a run: what a classifier of digits sees in its samples. Read latent.py next."""
+"""What a digit classifier sees in a run's samples, with warnings of mode collapse. Read latent.py next."""
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Doctor:
         counts = metrics.digit_histogram(metrics.load_classifier().probabilities(images))
         real = metrics.diversity(run.batches.examples(self.n))
         spread = metrics.diversity(images) / real if real else np.nan  # a data set of one image has no diversity
-        yield f"  {self.n} samples read as 0 … 9: {' '.join(map(str, counts))}; diversity {spread:.2f} of real digits'"
+        yield f"  {self.n} samples classified as 0 … 9: {' '.join(map(str, counts))}; diversity {spread:.2f} × that of real digits"
         found = {f"few of {digit}" for digit in np.flatnonzero(counts < self.n / 80)}
         if spread < 0.5:
             found.add("samples are alike")

@@ -4,5 +4,6 @@
 class InputError(ValueError):
     """Bad input. The message is one line: what was expected, what was given instead, and where.
 
-    The scripts in `demos/` print it without a traceback. Any other exception is a bug in numgan and keeps its traceback.
+    The scripts in `demos/` print it without a traceback. A mistake that NumPy reports itself, such as shapes that do not
+    broadcast, keeps NumPy's exception. Any other exception is a bug in numgan and keeps its traceback.
     """

@@ -37,9 +37,10 @@ def numerical_gradient(f, x, eps=1e-5):
 def gradcheck(f, *inputs, eps=1e-5, tolerance=1e-6, seed=0):
     """Compare what backward() gives for every input of f (Tensors -> Tensor) with numerical derivatives.
 
-    inputs are float64 arrays. f's result is multiplied by random numbers (an upstream gradient of ones hides errors)
-    and summed to one number. Returns the largest error of an element, relative to the largest element of that input's
-    gradient (or to 0.01, if that is larger). Raises AssertionError, naming input and element, if it exceeds `tolerance`.
+    inputs are float64 arrays. f's result is multiplied by random numbers and summed to one number: with an upstream gradient
+    of ones, a vjp that sends g to the wrong element would pass. Returns the largest error of an element, relative to the
+    largest element of that input's gradient (or to 0.01, if that is larger). Raises AssertionError, naming input and element,
+    if it exceeds `tolerance`.
     """
     inputs = [np.asarray(x) for x in inputs]
     leaves = [Tensor(x, requires_grad=True) for x in inputs]

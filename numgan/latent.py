@@ -1,4 +1,4 @@
-"""The space of codes z: the way from one to another, and from an image back to the code that draws it.
+"""The space of codes z: paths from one code to another, and from an image back to a code that generates it.
 
 Read plotting.py next.
 """
@@ -14,25 +14,25 @@ from .tensor import Parameter
 
 
 def lerp(a, b, t):
-    """The straight way, (1 - t) a + t b: codes (..., d), (..., d) and numbers t (...) -> (..., d), with broadcasting.
+    """Linear interpolation, (1 - t) a + t b: codes (..., d), (..., d) and numbers t (...) -> (..., d), with broadcasting.
 
-    Half-way between independent normal codes it is about √½ times as long as they are: G has hardly seen such codes.
+    Half-way between two independent normal codes, it is about √½ times as long as they are. G was hardly trained on such codes.
     """
     a, b, t, dtype = _ends("lerp", a, b, t)
     return ((1 - t) * a + t * b).astype(dtype)
 
 
 def slerp(a, b, t):
-    """The way along the arc from a to b (White 2016), shapes as for `lerp`; the length stays near that of a and b.
+    """Spherical interpolation along the arc from a to b (White 2016), shapes as for `lerp`. Codes of equal length keep it.
 
         sin((1 - t) Ω) / sin Ω · a + sin(t Ω) / sin Ω · b,    Ω the angle between a and b
 
-    The factors tend to 1 - t and t as Ω tends to 0: parallel codes, and those of length 0, take the straight way. So do
-    opposite ones, between which no arc is shorter than the others.
+    The factors tend to 1 - t and t as Ω tends to 0: parallel codes, and those of length 0, are interpolated linearly. So are
+    opposite codes, between which no arc is the shortest.
     """
     a, b, t, dtype = _ends("slerp", a, b, t)
-    u, v = a * _length(b), b * _length(a)  # of one length; then tan(Ω / 2) = |u - v| / |u + v|
-    angle = 2 * np.arctan2(_length(u - v), _length(u + v))  # loses no digits near 0, where arccos does
+    u, v = a * _length(b), b * _length(a)  # of equal length; then tan(Ω / 2) = |u - v| / |u + v|
+    angle = 2 * np.arctan2(_length(u - v), _length(u + v))  # accurate near 0, where arccos loses digits
     straight = np.sin(angle) < 1e-6
     sine = np.where(straight, 1, np.sin(angle))
     from_a = np.where(straight, 1 - t, np.sin((1 - t) * angle) / sine)
@@ -57,16 +57,16 @@ def _ends(name, a, b, t):
 
 
 def reconstruct(game, images, *, steps=200, lr=0.1, restarts=1, rng):
-    """The nearest images that G can draw, min_z |G(z) - x|²: images (n, H, W, C) -> codes (n, d), errors (n,).
+    """The codes of the nearest images that G can draw, argmin_z |G(z) - x|²: (n, H, W, C) -> codes (n, d), errors (n,).
 
-    From each of `restarts` codes that the game draws with `rng`, `descend` looks for a minimum; the best is kept. An error
-    is a mean over the pixels of (G(z) - x)², both in [-1, 1]: four times what it is for pixels in [0, 1].
+    For each image, `descend` looks for a minimum from `restarts` codes that the game draws with `rng`; the best is kept. An
+    error is the mean over the pixels of (G(z) - x)², both in [-1, 1]: four times what it is for pixels in [0, 1].
 
-    The error on images that G was not trained with tells how much of their variety it has learnt (Xiang & Li 2017).
+    The error on images that G was not trained on shows how much of their variety it has learnt (Xiang & Li 2017).
     """
     _check_images("reconstruct", game, images)
     if not (isinstance(restarts, (int, np.integer)) and restarts >= 1):
-        raise InputError(f"reconstruct: expected a whole number restarts >= 1, got {restarts!r}")
+        raise InputError(f"reconstruct: expected an integer restarts >= 1, got {restarts!r}")
     if not isinstance(rng, np.random.Generator):
         raise InputError(f"reconstruct: expected rng=numpy.random.default_rng(seed), got {rng!r}")
     n = len(images)
@@ -77,15 +77,15 @@ def reconstruct(game, images, *, steps=200, lr=0.1, restarts=1, rng):
 
 
 def descend(game, z, images, *, steps=200, lr=0.1, chunk=64):
-    """From each code (n, d) down the slope of its image's error, by Adam: -> codes (n, d), errors (n,) as `reconstruct` has.
+    """Minimise each image's error with Adam, from the codes z (n, d): -> codes (n, d), errors (n,) as in `reconstruct`.
 
-    z is a parameter here, and G, in eval mode and frozen, a fixed function: the gradient passes through it, and none is
-    computed for its weights (Lipton & Tripathi 2017). Every image has its own code, so the sum of all their errors has for
-    each code the gradient of its own error, and `chunk` of them descend at once.
+    Here z is the parameter, and G, in eval mode and frozen, a fixed function: the gradient flows through it, and none is
+    computed for its weights (Lipton & Tripathi 2017). Every image has its own code, so the gradient of the sum of all errors
+    with respect to one code is the gradient of that code's own error: `chunk` codes descend at once.
     """
     _check_images("descend", game, images)
     if np.shape(z)[:1] != images.shape[:1] or not (isinstance(steps, (int, np.integer)) and steps >= 1):
-        raise InputError(f"descend: expected a code for each of {len(images)} images and a whole number steps >= 1, "
+        raise InputError(f"descend: expected a code for each of {len(images)} images and an integer steps >= 1, "
                          f"got codes {np.shape(z)} and {steps!r}")
     generator, wanted = game.drawing_network, game.pixels.inward(images).astype(game.dtype)
     codes, pixels = [], tuple(range(1, images.ndim))

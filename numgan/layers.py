@@ -35,7 +35,7 @@ def normal(std):
 def unit_length(shape, rng):
     """Random directions: the weights of each output (last axis) have length 1, so outputs vary as much as the inputs do.
 
-    For weight-normalised layers: their lengths start at 1.
+    For weight-normalised layers: their lengths start at 1. Not for Conv2DTranspose, whose outputs are another axis.
     """
     w = rng.standard_normal(shape)
     return w / np.linalg.norm(w.reshape(-1, shape[-1]), axis=0)
@@ -45,7 +45,7 @@ def unit_length(shape, rng):
 
 
 class Linear(Layer):
-    """What Dense and the convolutions share: weights w, drawn by `init`, and a bias b per output channel, at first 0.
+    """What Dense and the convolutions share: weights w, drawn by `init`, and a bias b for each of `units` outputs, at first 0.
 
     With `weight_norm`, w = length · v / |v| for each output channel (Salimans & Kingma 2016, eq. 2): v gives the direction of
     its weights, one number their length, and these are trained in the place of w. At first v = w, and the length is |w|. It
@@ -54,9 +54,9 @@ class Linear(Layer):
 
     output_axis = -1  # of w
 
-    def __init__(self, outputs, use_bias, init, weight_norm):
-        check_positive(type(self).__name__, outputs=outputs)
-        self.outputs, self.use_bias, self.init, self.weight_norm = outputs, use_bias, init, weight_norm
+    def __init__(self, units, *, use_bias=True, init=glorot_uniform, weight_norm=False):
+        check_positive(type(self).__name__, outputs=units)
+        self.outputs, self.use_bias, self.init, self.weight_norm = units, use_bias, init, weight_norm
 
     def build(self, shape, rng, dtype):
         """Parameters w of `weight_shape`, or v of that shape and g, one length per output channel; and b (outputs,)."""
@@ -82,9 +82,6 @@ class Linear(Layer):
 class Dense(Linear):
     """y = x w + b, (d,) -> (units,)."""
 
-    def __init__(self, units, *, use_bias=True, init=glorot_uniform, weight_norm=False):
-        super().__init__(units, use_bias, init, weight_norm)
-
     def weight_shape(self, shape):
         if len(shape) != 1:
             raise InputError(f"expected vectors (d,), got {shape}; put a Flatten() before it")
@@ -97,12 +94,11 @@ class Dense(Linear):
 class Conv2D(Linear):
     """Convolution with `filters` kernels of kernel_size (a number or a pair), (H, W, C) -> (H', W', filters).
 
-    strides: a number or a pair; padding: "same" (H' = ceil(H / stride), as in TensorFlow) or "valid".
+    strides: a number or a pair; padding: "same" (H' = ceil(H / stride), as in TensorFlow) or "valid"; options as in Dense.
     """
 
-    def __init__(self, filters, kernel_size, *, strides=1, padding="same", use_bias=True, init=glorot_uniform,
-                 weight_norm=False):
-        super().__init__(filters, use_bias, init, weight_norm)
+    def __init__(self, filters, kernel_size, *, strides=1, padding="same", **options):
+        super().__init__(filters, **options)
         check_positive(type(self).__name__, pairs=True, kernel_size=kernel_size, strides=strides)
         self.kernel, self.strides, self.padding = conv.pair(kernel_size), conv.pair(strides), padding
 
@@ -138,8 +134,8 @@ class ResizeConv2D(Conv2D):
     For 3 × 3 kernels it is as much (see resize.resize_conv2d).
     """
 
-    def __init__(self, filters, kernel_size, *, use_bias=True, init=glorot_uniform, weight_norm=False):
-        super().__init__(filters, kernel_size, use_bias=use_bias, init=init, weight_norm=weight_norm)
+    def __init__(self, filters, kernel_size, **options):
+        super().__init__(filters, kernel_size, strides=1, padding="same", **options)
 
     def product(self, x, w):
         return resize.resize_conv2d(x, w)
@@ -151,8 +147,8 @@ class ResizeConv2D(Conv2D):
 class BatchNorm(Layer):
     """Batch normalisation of the last axis (Ioffe & Szegedy 2015), (..., C) -> (..., C).
 
-    In training with the batch's own statistics (at least two values per channel: else InputError), of which a running
-    mean and (unbiased) variance are kept, new = momentum·old + (1 - momentum)·batch; in eval mode with those.
+    In training it uses the batch's own statistics (at least two values per channel, else InputError) and keeps a running
+    mean and (unbiased) variance of them, new = momentum·old + (1 - momentum)·batch; in eval mode it uses those.
     0 <= momentum < 1, eps > 0.
     """
 
@@ -226,7 +222,7 @@ class GaussianNoise(Layer):
 
 
 class Reshape(Layer):
-    """Another shape for each image, as Reshape(7, 7, 128)."""
+    """Another shape for each image, such as Reshape(7, 7, 128)."""
 
     def __init__(self, *shape):
         check_positive("Reshape", **{f"axis {i}": n for i, n in enumerate(shape)})
@@ -260,8 +256,6 @@ class LeakyReLU(Layer):
     """x where x > 0, else slope·x; 0 <= slope < 1."""
 
     def __init__(self, slope=0.2):
-        if not 0 <= slope < 1:
-            raise InputError(f"LeakyReLU: expected 0 <= slope < 1, got {slope}")
         self.slope = slope
 
     def forward(self, x):

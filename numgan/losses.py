@@ -1,22 +1,21 @@
 """Losses: one number L that says how wrong a network is, and dL/d(output), from which all its gradients follow.
 
-All are means over all elements (n of them), so that learning rates do not depend on the batch. A target is a plain number, or
-an array or Tensor of the prediction's shape; arrays are copied and take the prediction's dtype. `l1` and `l2` pass a gradient
-to a target that requires one, too; the cross-entropies refuse such a target. Read optim.py next.
+All are means over all elements, n of them (softmax_cross_entropy: over the n rows), so that learning rates do not depend on
+the batch. A target is a plain number, or an array or Tensor of the prediction's shape; arrays are copied and take the
+prediction's dtype. `l1` and `l2` pass a gradient to a target that requires one, too; the cross-entropies refuse such a target.
+Read optim.py next.
 """
 
 import numpy as np
 
 from .errors import InputError
-from .ops import logistic, unbroadcast
+from .ops import logistic
 from .tensor import Tensor, as_tensor, from_op
 
 
 def _target(op, t, x):
     """The target as a Tensor of x's dtype; InputError if its shape is neither () nor x's, or if it is not of real numbers."""
-    if not isinstance(t, Tensor):
-        t = np.array(t)
-        t = Tensor(t.astype(x.dtype) if t.dtype.kind in "biuf" else t)
+    t = as_tensor(t, x.dtype, cast=True)
     if t.shape not in ((), x.shape) or t.dtype != x.dtype:
         raise InputError(f"{op}: expected a target like the prediction, {x.dtype} {x.shape}, or one number, "
                          f"got {t.dtype} {t.shape}")
@@ -39,7 +38,7 @@ def bce_with_logits(x, t):
     x = as_tensor(x)
     X, t = x.data, _target("bce_with_logits", _constant("bce_with_logits", t), x).data
     loss = np.maximum(X, 0) - t * X + np.log1p(np.exp(-np.abs(X)))  # softplus(x) = max(x, 0) + ln(1 + e^-|x|)
-    return from_op(loss.mean(), (x, lambda g: g * (logistic(X) - t) / _count(X)))
+    return from_op(loss.mean(), (x, lambda g: g * (logistic(X) - t) / X.size))
 
 
 def bce(p, t):
@@ -57,27 +56,23 @@ def bce(p, t):
     yes, no = np.maximum(P, smallest), np.maximum(1 - P, smallest)
     loss = -t * np.log(yes) - (1 - t) * np.log(no)
     return from_op(loss.mean(),
-                   (p, lambda g: g * ((1 - t) / no * (no > smallest) - t / yes * (yes > smallest)) / _count(P)))
+                   (p, lambda g: g * ((1 - t) / no * (no > smallest) - t / yes * (yes > smallest)) / P.size))
 
 
 def l2(y, t):
-    """Mean squared error, mean of (y - t)².   dL/dy = 2 (y - t) / n, and dL/dt = -dL/dy."""
+    """Mean squared error, the mean of e² for e = y - t.   dL/de = 2 e / n; `sub` takes it on, to y and to t."""
     y = as_tensor(y)
-    t = _target("l2", t, y)
-    error, shape = y.data - t.data, t.shape
-    return from_op((error * error).mean(),
-                   (y, lambda g: g * 2 * error / _count(error)),
-                   (t, lambda g: unbroadcast(-g * 2 * error / _count(error), shape)))
+    error = y - _target("l2", t, y)
+    E = error.data
+    return from_op((E * E).mean(), (error, lambda g: g * 2 * E / E.size))
 
 
 def l1(y, t):
-    """Mean absolute error, mean of |y - t|.   dL/dy = sign(y - t) / n, 0 where y = t; and dL/dt = -dL/dy."""
+    """Mean absolute error, the mean of |e| for e = y - t.   dL/de = sign(e) / n, 0 where e = 0."""
     y = as_tensor(y)
-    t = _target("l1", t, y)
-    error, shape = y.data - t.data, t.shape
-    return from_op(np.abs(error).mean(),
-                   (y, lambda g: g * np.sign(error) / _count(error)),
-                   (t, lambda g: unbroadcast(-g * np.sign(error) / _count(error), shape)))
+    error = y - _target("l1", t, y)
+    E = error.data
+    return from_op(np.abs(E).mean(), (error, lambda g: g * np.sign(E) / E.size))
 
 
 def softmax_cross_entropy(x, labels):
@@ -102,11 +97,6 @@ def softmax_cross_entropy(x, labels):
     def vjp(g):
         dx = exponentials / totals
         dx[rows, labels] -= 1
-        return dx * (g / _count(labels, X.dtype))
+        return dx * (g / len(X))
 
     return from_op(loss, (x, vjp))
-
-
-def _count(x, dtype=None):
-    """The number of elements as a scalar of x's dtype."""
-    return (dtype or x.dtype).type(x.size)

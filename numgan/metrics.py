@@ -1,6 +1,6 @@
 """How good are generated images: do they look real, are they diverse, are they new?
 
-No figure means much alone. Compare it with the figure for real images that the generator has not seen: demos/evaluate.py
+No figure means much on its own. Compare it with the figure for real images that the generator has not seen: demos/evaluate.py
 prints both. Images are float arrays (n, ...), and distances between them depend on their range. Read doctor.py next.
 """
 
@@ -56,7 +56,7 @@ class Classifier:
 
 
 def load_classifier():
-    """The Classifier in the package; `data/README.md` describes how it was trained and how often it is right."""
+    """The Classifier in the package; `data/README.md` describes how it was trained and gives its accuracy."""
     from importlib.resources import files  # slow to import
 
     net = network(np.random.default_rng(0))
@@ -69,7 +69,7 @@ def load_classifier():
 
 
 def frechet_distance(a, b):
-    """Squared Fréchet distance, >= 0, of two feature sets (n, d) and (m, d), n, m >= 2, if each came from a Gaussian N(μ, C).
+    """Squared Fréchet distance, >= 0, of the Gaussians N(μ, C) fitted to two feature sets (n, d) and (m, d), n, m >= 2.
 
         |μ_a - μ_b|² + tr(C_a + C_b - 2 (C_a C_b)^½)        (Dowson & Landau 1982; the FID of Heusel et al. 2017, eq. 6)
 
@@ -78,7 +78,7 @@ def frechet_distance(a, b):
     these singular values.
 
     On a Classifier's features this is the *digit-FID*. It can be compared with other digit-FIDs of the same classifier, not
-    with a FID from Inception. Small sets raise it: compare at equal n.
+    with an FID from Inception. It is larger for small sets: compare at equal n.
     """
     a, b = _pair("frechet_distance", a, b, least=2, dtype=np.float64)
     (mean_a, a), (mean_b, b) = map(_gaussian, (a, b))
@@ -87,7 +87,7 @@ def frechet_distance(a, b):
 
 
 def _gaussian(x):
-    """Mean and a root R of the covariance RᵀR."""
+    """The mean, and a root R of the covariance RᵀR."""
     mean = x.mean(0)
     return mean, np.linalg.qr(x - mean, mode="r") / np.sqrt(len(x) - 1)
 
@@ -95,7 +95,7 @@ def _gaussian(x):
 def digit_score(probabilities):
     """exp E[KL(p(y|x) || p(y))] of (n, k) probabilities, the inception score of Salimans et al. 2016, section 4; in [1, k].
 
-    It is k if every image is certainly one digit and all digits are equally frequent; it is 1 if all images get the same p.
+    It is k if every image is classified with certainty and all digits are equally frequent; 1 if all images have the same p.
     With the entropy H, E[KL] = H(p(y)) - E[H(p(y|x))].
     """
     p = _probabilities(probabilities)
@@ -138,7 +138,7 @@ def _entropy(p):
 
 
 def diversity(images):
-    """Root of the mean squared difference of two images (n, ...), over all pairs and pixels; n >= 2.
+    """Root mean squared difference between images (n, ...), over all pairs and pixels; n >= 2.
 
     It is 0.73 for MNIST's digits in [-1, 1], and 0 if all images are the same. E (x - y)² = 2 Var x makes it O(n).
     """
@@ -153,11 +153,11 @@ def nearest(images, training, *, block=256):
     """
     x, y = _pair("nearest", images, training)
     indices = np.concatenate([distances.argmin(1) for distances in _squared_distances(x, y, block)])
-    return np.linalg.norm(x - y[indices], axis=1), indices  # not from the squares, in which |x|² cancels
+    return np.linalg.norm(x - y[indices], axis=1), indices  # not from the squares, which lose digits where |x|² cancels
 
 
 def one_nn_error(images, labels, test_images, test_labels):
-    """Share of the test images, in [0, 1], whose nearest image among `images` has another label than theirs."""
+    """Share of the test images, in [0, 1], whose nearest image among `images` has a different label."""
     for one, many in (labels, images), (test_labels, test_images):
         if np.shape(one) != np.shape(many)[:1] or np.asarray(one).dtype.kind not in "iu":
             raise InputError(f"one_nn_error: expected an integer label for each of {len(many)} images, got {_describe(one)}")
@@ -196,7 +196,7 @@ def parzen_log_likelihood(samples, points, sigma, *, block=256):
 
 
 def choose_sigma(samples, validation, candidates):
-    """The one of the candidates σ that gives the validation points the largest mean log-likelihood."""
+    """The candidate σ that gives the validation points the largest mean log-likelihood."""
     return max(candidates, key=lambda sigma: parzen_log_likelihood(samples, validation, sigma).mean())
 
 
@@ -226,7 +226,7 @@ def _rows(name, x, least=1):
 
 
 def _pair(name, a, b, least=1, dtype=np.float32):
-    """Two such arrays, whose rows have the same shape, as (n, d) and (m, d) of one dtype: `dtype` or a wider one."""
+    """Two such arrays with rows of the same shape, as (n, d) and (m, d) of the same dtype: `dtype` or a wider one."""
     rows = _rows(name, a, least), _rows(name, b, least)
     if a.shape[1:] != b.shape[1:]:
         raise InputError(f"{name}: expected rows of one shape, got {a.shape} and {b.shape}")

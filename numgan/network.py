@@ -19,10 +19,10 @@ from .tensor import Parameter, as_tensor, no_grad
 class Layer:
     """A function with parameters: `build` makes them, `forward` calls ops.
 
-    training   batch statistics from the batch and dropout on (True), or as `eval` describes
+    training   True: batch statistics from the batch, dropout on; False: as `eval` describes
     built      whether the layer is part of a complete network: then it keeps its parameters in any other, too
 
-    Parameters, buffers (plain arrays that belong to the state but are not trained, as batch statistics) and inner layers
+    Parameters, buffers (plain arrays that belong to the state but are not trained, such as batch statistics) and inner layers
     are found by walking the attributes in the order of their definition.
     """
 
@@ -38,13 +38,9 @@ class Layer:
     def __call__(self, x):
         return self.forward(as_tensor(x))
 
-    def members(self):
-        """Name -> attribute: where parameters, buffers and inner layers are looked for."""
-        return vars(self)
-
     def walk(self, path=""):
-        """(name, Parameter, buffer or Layer) for everything inside this layer; a name is a path as "2_Conv2D.w"."""
-        for name, item in self.members().items():
+        """(name, Parameter, buffer or Layer) for everything inside this layer; a name is a path such as "2_Conv2D.w"."""
+        for name, item in vars(self).items():
             if isinstance(item, (Parameter, np.ndarray, Layer)):
                 yield path + name, item
             if isinstance(item, Layer):
@@ -95,8 +91,8 @@ class Layer:
 
         Gradients still flow through it to its input: so a generator learns from a discriminator.
 
-        The block stands around the forward pass, where a graph is recorded, not around `backward()`: an edge to a frozen
-        parameter is never recorded, and an edge that does not exist cannot be walked. So an optimiser's `minimize` may stand
+        The block stands around the forward pass, where a graph is recorded, not around `backward()`: no pair (parent, vjp) is
+        recorded for a frozen parameter, and where there is none, nothing can be walked. So an optimiser's `minimize` may stand
         outside. Blocks may nest and overlap: a parameter stays frozen until the last of its blocks has ended.
         """
         parameters = self.parameters()
@@ -134,6 +130,7 @@ class Sequential(Layer):
         for i, layer in enumerate(layers):
             if not isinstance(layer, Layer) or any(layer is other for other in layers[:i]):
                 raise InputError(f"Sequential: layer {i}: expected a new Layer such as Dense(10), got {layer!r}")
+            setattr(self, f"{i}_{type(layer).__name__}", layer)  # the attribute where `walk` finds it
         self.input_shape = None
         if input_shape is not None:
             if np.ndim(input_shape) != 1:
@@ -146,9 +143,6 @@ class Sequential(Layer):
                     item.name = name
             for layer in self.all_layers():
                 layer.built = True
-
-    def members(self):
-        return {f"{i}_{type(layer).__name__}": layer for i, layer in enumerate(self.stack)}
 
     def build(self, shape, rng, dtype):
         """Build layer after layer; an empty batch, sent through each, finds the input shape of the next one."""

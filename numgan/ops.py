@@ -15,6 +15,7 @@ Textbooks write dy = J dx, with a row of the Jacobian J per element of y and a c
 
 Nobody builds J, which for 32 images of 28 × 28 × 64 has 1.6 million rows and columns, nearly all zeros: a vjp is Jᵀ g itself.
 
+Every linear map A has a transpose Aᵀ, for which <g, A x> = <Aᵀ g, x>: the vjp of a linear op. conv.py calls it the adjoint.
 The closures hold arrays, never tensors: so graphs have no cycles, and die with the last reference. At the end of the file
 the ops become Tensor's operators and methods: `a * b`, `x[0]`, `x.sum()`. Read gradcheck.py next.
 """
@@ -74,7 +75,7 @@ def mul(a, b):
 
 
 def div(a, b):
-    """y = a / b.   a = y b, so da = dy b + y db, and dy = da / b - (y / b) db. No b²: a small b would underflow."""
+    """y = a / b.   a = y b, so da = dy b + y db, and dy = da / b - (y / b) db. No b²: for a small b it would underflow."""
     a, b = operands("div", a, b)
     A, B = a.data, b.data
     y = A / B

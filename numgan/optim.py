@@ -1,7 +1,8 @@
-"""Optimisers: what to do with a gradient. Each owns the parameters that it was given, and touches no others.
+"""Optimisers: what to do with a gradient. Each owns the parameters that it was given, and moves no others.
 
-`minimize(loss)` is one training step: forget old gradients, walk back from the loss, move the parameters. Beside the
-optimisers stand a schedule for their learning rate and the moving average of a network's weights. Read network.py next.
+`minimize(loss)` is one training step: forget old gradients, walk back from the loss, move the parameters. The walk also leaves
+a gradient in every other leaf of the loss that is not frozen. Beside the optimisers stand a schedule for their learning rate
+and the moving average of a network's weights. Read network.py next.
 """
 
 from copy import deepcopy
@@ -14,20 +15,21 @@ BLOCK = 32768  # elements that are updated at a time: a few such arrays fit into
 
 
 class Optimizer:
-    """Common to all: the parameters, their state (one array per parameter and name), the number of steps t.
+    """Common to all: the parameters, their state (so many `moments`, one array per parameter each), the number of steps t.
 
     `lr` is a number or a schedule, a function from the number of steps done to the learning rate, such as LinearDecay.
     """
 
-    def __init__(self, parameters, lr, **ranges):
+    def __init__(self, parameters, lr, *, moments, **ranges):
         self.parameters, self.lr = list(parameters), lr
         self.t = np.zeros((), np.int64)  # an array, since it is part of the state
-        if not self.parameters or len({id(p) for p in self.parameters}) < len(self.parameters):
+        if not self.parameters or len(set(self.parameters)) < len(self.parameters):
             raise InputError(f"{type(self).__name__}: expected at least one parameter, and each once, "
                              f"got {[p.name for p in self.parameters]}")
         for name, (value, low, high) in {"lr": (self.rate, 0, np.inf), **ranges}.items():
             if not low <= value < high:
                 raise InputError(f"{type(self).__name__}: expected {low} <= {name} < {high}, got {value}")
+        self.moments = [[np.zeros(p.shape, p.dtype) for p in self.parameters] for _ in range(moments)]
 
     @property
     def rate(self):
@@ -59,7 +61,7 @@ class Optimizer:
             if (p.grad.shape, p.grad.dtype) != (p.shape, p.dtype):
                 raise InputError(f"{type(self).__name__}: expected the gradient of {p.name} as {p.dtype} {p.shape}, "
                                  f"got {p.grad.dtype} {p.grad.shape}")
-            if not is_finite(p.grad):
+            if not np.isfinite(p.grad).all():
                 raise FloatingPointError(f"the gradient of {p.name} {p.shape} is not finite")
         rate = self.rate
         self.t += 1
@@ -77,24 +79,13 @@ class Optimizer:
         return {"t": self.t} | {f"{name}.moment{i}": moment for i, moments in enumerate(self.moments, 1)
                                 for name, moment in zip(names, moments, strict=True)}
 
-    def _zeros(self):
-        return [np.zeros(p.shape, p.dtype) for p in self.parameters]
-
-
-def is_finite(g):
-    """Whether all elements of an array are finite. Σ g² is not if one is not; only if it is too large, they are looked at."""
-    flat = g.reshape(-1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(np.dot(flat, flat)) or np.isfinite(g).all())
-
 
 class SGD(Optimizer):
     """v ← μ v + g,  θ ← θ - lr v  (Sutskever et al. 2013, in PyTorch's form). lr >= 0, 0 <= momentum μ < 1."""
 
     def __init__(self, parameters, lr=0.01, *, momentum=0.0):
-        super().__init__(parameters, lr, momentum=(momentum, 0, 1))
+        super().__init__(parameters, lr, moments=1, momentum=(momentum, 0, 1))
         self.momentum = momentum
-        self.moments = (self._zeros(),)
 
     def update(self, rate, theta, g, v):
         """One block, in place."""
@@ -114,9 +105,8 @@ class Adam(Optimizer):
     """
 
     def __init__(self, parameters, lr=0.001, *, beta1=0.9, beta2=0.999, eps=1e-8):
-        super().__init__(parameters, lr, beta1=(beta1, 0, 1), beta2=(beta2, 0, 1), eps=(eps, 0, np.inf))
+        super().__init__(parameters, lr, moments=2, beta1=(beta1, 0, 1), beta2=(beta2, 0, 1), eps=(eps, 0, np.inf))
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
-        self.moments = (self._zeros(), self._zeros())
 
     def update(self, rate, theta, g, m, v):
         """One block, in place. The comments give the line of Algorithm 1, counted from the t ← t + 1 of its loop.
@@ -148,7 +138,8 @@ class LinearDecay:
 
     def __init__(self, lr, steps, *, hold=0.5):
         if not (steps > 0 and 0 <= hold < 1):
-            raise InputError(f"LinearDecay: expected steps > 0 and 0 <= hold < 1, got {steps} and {hold}")
+            raise InputError(f"LinearDecay: expected steps > 0 and 0 <= hold < 1 (lr_steps and lr_hold of a game), "
+                             f"got {steps} and {hold}")
         self.lr, self.steps, self.hold = lr, steps, hold
 
     def __call__(self, t):

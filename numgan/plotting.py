@@ -30,7 +30,7 @@ def save_sheet(path, images, columns=None, zoom=2):
 
 
 def save_curves(path, history, panels, equilibrium):
-    """Write curves over the steps as a PNG file, one panel below the other.
+    """Write the curves of a run as a PNG file, one panel below the other.
 
     history      name -> array, one of them "step"
     panels       title of a panel -> names of its curves
@@ -56,7 +56,7 @@ def save_curves(path, history, panels, equilibrium):
 
 
 def save_gif(path, pictures, fps=5):
-    """Write an animation of PNG files of one size, in the given order. The last one stays for two seconds."""
+    """Write an animated GIF of PNG files of equal size, in the given order. The last one stays for two seconds."""
     from matplotlib.animation import PillowWriter
     from matplotlib.figure import Figure
     from matplotlib.image import imread
@@ -80,8 +80,8 @@ def save_gif(path, pictures, fps=5):
 def save_plane(path, surface, extent, points, centres, title):
     """Write points (n, 2) on a map of D as a PNG file of 400 × 430 pixels.
 
-    surface: D(x) in [0, 1] on a grid (rows, columns) over ±extent; blue is fake and red is real to D. Circles mark the centres
-    (k, 2) of the true modes.
+    surface: D(x) in [0, 1] on a grid (rows, columns) over ±extent; blue is fake and red is real to D. Circles mark the
+    centres (k, 2) of the true modes.
     """
     from matplotlib.figure import Figure
     figure = Figure(figsize=(4, 4.3), dpi=100)

@@ -1,4 +1,4 @@
-"""The line on standard error that shows how far a run is. Read memory.py next."""
+"""The line on standard error that shows how far a run has got. Read memory.py next."""
 
 import sys
 import time
@@ -24,5 +24,5 @@ class Progress:
                  end="\n" if lasting or not self.live else "")
 
     def say(self, line, end="\n"):
-        """Print a line, over the one that is being rewritten."""
+        """Print a line, in place of the one that is being rewritten."""
         print(f"\r{line:<79}" if self.live else line, end=end, file=sys.stderr, flush=True)

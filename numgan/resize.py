@@ -1,26 +1,25 @@
-"""Every kind of upsampling as a convolution of the small image: second reading, for speed.
+"""Upsampling by copies and by pixel shuffle, and the resize-convolution computed at the small size: second reading, for speed.
 
-Legend as in conv.py: x (N, H, W, C) images, w (kh, kw, C, F) kernels. Everything here is linear and, but for `upsample`,
-composed of known ops: there is nothing new to differentiate. Read games/game.py next.
+Legend as in conv.py: x (N, H, W, C) images, w (kh, kw, C, F) kernels. Everything here is linear and composed of known ops:
+there is nothing new to differentiate. Read games/game.py next.
 """
 
 import numpy as np
 
 from .conv import conv2d
 from .errors import InputError
-from .ops import matmul, operands, reshape, transpose
-from .tensor import Tensor, as_tensor, from_op
+from .ops import broadcast_to, matmul, operands, reshape, transpose
+from .tensor import Tensor
 
 
 def upsample(x, factor=2):
     """Every pixel becomes factor × factor equal ones, (N, H, W, C) -> (N, factor·H, factor·W, C).
 
-    The gradient is the sum over each such block.
+    So its gradient is the sum over each such block, as `broadcast_to` has it.
     """
-    x = as_tensor(x)
     n, h, w, c = x.shape
-    y = np.broadcast_to(x.data[:, :, None, :, None], (n, h, factor, w, factor, c)).reshape(n, h * factor, w * factor, c)
-    return from_op(y, (x, lambda g: g.reshape(n, h, factor, w, factor, c).sum((2, 4))))
+    blocks = broadcast_to(reshape(x, n, h, 1, w, 1, c), (n, h, factor, w, factor, c))
+    return reshape(blocks, n, h * factor, w * factor, c)
 
 
 def depth_to_space(x, block=2):
@@ -55,7 +54,7 @@ def phase_kernels(w):
     """The kernels of the four phases, (kh, kw, C, F) -> (mh, mw, C, 4F) with mh, mw = 3 for 3 to 5 taps; and the padding."""
     kh, kw, c, f = w.shape
     (rows, pad_rows), (columns, pad_columns) = phase_sums(kh), phase_sums(kw)
-    (_, mh, _), (_, mw, _) = rows.shape, columns.shape
+    mh, mw = rows.shape[1], columns.shape[1]
     sums = np.einsum("pma,qnb->mnpqab", rows, columns).reshape(-1, kh * kw).astype(w.dtype)  # (mh·mw·2·2, kh·kw)
     phases = reshape(matmul(Tensor(sums), reshape(w, kh * kw, c * f)), mh, mw, 2, 2, c, f)
     return reshape(transpose(phases, 0, 1, 4, 2, 3, 5), mh, mw, c, 4 * f), (pad_rows, pad_columns)  # (mh, mw, C, 2·2·F)

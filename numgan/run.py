@@ -1,6 +1,6 @@
 """A run: a game, its batches, its history and its folder; how a checkpoint holds them, and how a run is resumed.
 
-What kind of game it is, what a batch holds and what a sheet shows are not known here: see games/game.py, batches.py and
+Nothing here depends on the kind of game, on what a batch holds or on what a sheet shows: see games/game.py, batches.py and
 games/looks.py. Read training.py next: the loop that plays a run.
 """
 
@@ -17,10 +17,10 @@ from .network import load_arrays
 
 
 class Run:
-    """A game being played: what a checkpoint holds.
+    """A game in training: all that a checkpoint holds.
 
     out      the folder for its files
-    about    what else the checkpoint is to remember, as JSON values (where the images come from, ...)
+    about    what else the checkpoint records, as JSON values (where the images come from, ...)
     history  one dict per step: "step" and the figures that game.step returned
     saved    the path of its latest checkpoint, None before the first
     inputs   what all sample sheets of the run are drawn from
@@ -48,7 +48,7 @@ class Run:
         return self.out / "checkpoint.npz"
 
     def check(self):
-        """Raises FloatingPointError, naming the first parameter, buffer or moment that is not finite, if there is one."""
+        """Raises FloatingPointError if a parameter, buffer or moment is not finite; it names the first one."""
         for name, array in self.game.state().items():
             if not np.isfinite(array).all():
                 raise FloatingPointError(f"{name} is no longer finite")
@@ -69,17 +69,17 @@ class Run:
 
     @classmethod
     def load(cls, path, batches, out, about=None, draw=None):
-        """The run that `save` wrote. Resumed, it is bit for bit what it would be had it never stopped.
+        """The run that `save` wrote. Resumed, it gives bit for bit the same results as without the interruption.
 
-        `batches` must be made like those that it had; their generator is set to where it was. If that was the game's, they
-        share one again. `about` replaces what the checkpoint remembers.
+        `batches` must be made like those of the saved run; the state of their rng is restored. If it was also the game's,
+        they share it again. `about` replaces what the checkpoint records.
 
-        Raises InputError if the file is not a whole checkpoint of a game that this version knows.
+        Raises InputError if the file is not a complete checkpoint of a game that this version knows.
         """
         saved, arrays = checkpoint.load(path)
         with whole(path):
             if batches.size != saved["batch"]:
-                raise InputError(f"expected batches of {saved['batch']}, as this run had, got {batches.size}")
+                raise InputError(f"expected batches of {saved['batch']} items, as in the saved run, got {batches.size}")
             shared = saved["rng"]["batches"] is None
             game = _game(saved, arrays, batches.rng if shared else np.random.default_rng())
             if not shared:
@@ -104,17 +104,17 @@ def _history(columns, rows, looks):
 
 
 def load_game(path):
-    """The game in a checkpoint, ready to sample from. Raises InputError if it is not a whole checkpoint."""
+    """The game in a checkpoint, ready to sample from. Raises InputError if the file is not a complete checkpoint."""
     about, arrays = checkpoint.load(path)
     with whole(path):
         return _game(about, arrays, np.random.default_rng())
 
 
 def continued(run, may_differ=()):
-    """The run whose checkpoint lies in this new run's folder, as far as it got; the new run itself if there is none.
+    """The run whose checkpoint is in this new run's folder, or the new run itself if there is none.
 
-    Raises InputError if that is a run of something else: if it differs in the game's settings, or in what it is about except
-    for `may_differ`, names of which the new run's values hold.
+    Raises InputError if the saved run differs in its game, in the game's settings, or in `about`. In `about`, the names in
+    `may_differ` may differ, and the new run's values apply.
     """
     if not run.path.exists():
         return run
@@ -127,7 +127,7 @@ def continued(run, may_differ=()):
 
 
 def same_run(path, wanted, found, may_differ=()):
-    """InputError unless what a checkpoint records, a dict, has the wanted values (but for the names that may differ)."""
+    """InputError unless `found`, a dict that a checkpoint records, has the wanted values; names in `may_differ` are ignored."""
     for name, value in wanted.items():
         if name not in may_differ and found.get(name) != value:
             raise InputError(f"{path}: expected a run with {name} {value}, got one with {found.get(name, 'none')!s:.40}; "
@@ -135,19 +135,19 @@ def same_run(path, wanted, found, may_differ=()):
 
 
 def recorded(path, options, defaults, may_differ):
-    """What the checkpoint of a script's run says it is about, with the options of a resumed run in their place.
+    """The `about` in the checkpoint of a script's run, updated with the options given to resume it.
 
-    Raises InputError if it lacks one of the script's `defaults`, and for an option with another value than the run has,
-    unless its name is among `may_differ`.
+    Raises InputError if `about` lacks one of the script's `defaults`, or if an option differs from it and is not in
+    `may_differ`.
     """
     about = checkpoint.load(path)[0].get("run")
     if not isinstance(about, dict) or (missing := defaults.keys() - about.keys()):
         missing = defaults if not isinstance(about, dict) else missing
-        raise InputError(f"{path}: not from a run of this script: it does not record {', '.join(sorted(missing))}")
+        raise InputError(f"{path}: expected a run of this script, got one that does not record {', '.join(sorted(missing))}")
     for name in options.keys() - set(may_differ):
         if options[name] != about.get(name):
             raise InputError(f"--{name.replace('_', '-')} {options[name]}: the run in {path} was started with "
-                             f"{about.get(name, 'the default')!s:.40}, and is resumed with it")
+                             f"{about.get(name, 'the default')!s:.40}, which cannot be changed")
     return about | options
 
 
@@ -187,7 +187,7 @@ FORMER_NAMES = {"game.sampler.": "game.g_average."}
 
 
 def _game(about, arrays, rng):
-    """The game that a checkpoint describes, also one that an earlier version wrote."""
+    """The game that a checkpoint describes, even if an earlier version wrote it."""
     former = FORMER_SETTINGS.get(about["game"], {}).items()
     settings = {name: value for name, value in about["settings"].items() if (name, value) not in former}
     rationed = Rationed(rng.bit_generator)
@@ -207,16 +207,16 @@ def _game(about, arrays, rng):
 
 @contextmanager
 def whole(path):
-    """A block in which what is missing in a checkpoint, or of the wrong type, becomes an InputError that names the file."""
+    """A block in which a missing or mistyped entry of a checkpoint raises an InputError that names the file."""
     try:
         yield
     except InputError as error:
         raise InputError(f"{path}: {error!s:.400}") from None  # a file may hold any text
     except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{path}: not a whole checkpoint: {type(error).__name__}: {error!s:.200}") from None
+        raise InputError(f"{path}: expected a complete checkpoint, got a {type(error).__name__} from it: {error!s:.200}") from None
 
 
 def draw_sheet(path, run):
-    """The usual sample sheet: what the game's looks show."""
+    """Draw the default sample sheet: that of the game's looks."""
     looks = run.game.looks
     plotting.save_sheet(path, looks.sheet(run.game, run.inputs, run.batches.examples), looks.columns)

@@ -4,7 +4,8 @@ How much does a number L, the loss, change if a value that it was computed from 
 holds the answer, dL/d(element), for each of its elements. L's own is 1. Where y = f(x) and dL/dy is known, the derivative of
 f alone gives dL/dx: the chain rule. Where x is used in several places, a change of x reaches L through each of them, and
 dL/dx is the sum of what they contribute. So one walk from L back to its inputs finds all gradients, and no op needs to know
-any other. With two leaves, x = 3 and w = 2:
+any other. Take two leaves (values that no op computed), x = 3 and w = 2. A vjp, g ↦ …, is an op's derivative as a function
+of the incoming gradient g:
 
     born   value             parents: pairs (parent, vjp)
       0    x = 3             none: a leaf
@@ -27,21 +28,15 @@ stands beside its derivative.
 import functools
 import itertools
 import numbers
-import threading
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 
 from .errors import InputError
 
 _births = itertools.count()
-
-
-class _OpenBlocks(threading.local):
-    no_grad = 0  # how many of them are open, in each thread for itself
-
-
-_open = _OpenBlocks()
+_no_grad = ContextVar("no_grad", default=0)  # how many such blocks are open, in each thread for itself
 
 
 class Tensor:
@@ -52,14 +47,16 @@ class Tensor:
     grad           of a leaf that requires a gradient, once `backward()` of a loss L has run: dL/d(data), an array of its own
                    of the same shape and dtype. None before, and always for values that an op computed
     requires_grad  whether anybody wants that gradient
-    born           a running number: whatever a value was computed from has a smaller one
+    born           a running number: whatever a value was computed from has a smaller one, unless an optimiser has moved that
+                   since; then `backward()` refuses
     parents        () for a leaf or a constant; None once `backward()` has walked through; else one pair (parent, vjp) per
                    input that the value was computed from and that requires a gradient:
 
         matmul(a, b)  ──parents──▶  (a, g ↦ g Bᵀ)
                                     (b, g ↦ Aᵀ g)
 
-    captured       parameters without a pair here whose memory `data` or a vjp may share: those that were frozen
+    captured       parameters to which no pair leads although `data` or a vjp may still read their memory (frozen ones), and
+                   those whose memory `data` is (a reshape). `backward()` refuses if one has moved
 
     A vjp (vector-Jacobian product) maps dL/d(this value) to the part of dL/d(parent) that flows through this op.
     Copying or pickling a leaf makes a new leaf without gradient, born now; a value with a history is refused.
@@ -94,14 +91,10 @@ class Tensor:
         return f"Tensor({value}, {self.dtype}{origin})"
 
     def __len__(self):
-        if not self.shape:
-            raise TypeError("len() of a Tensor with shape (): a single number has no length")
         return len(self.data)
 
     def __bool__(self):
-        if self.size != 1:
-            raise InputError(f"the truth value of a Tensor: expected one element, got shape {self.shape}")
-        return bool(self.data.item())
+        return bool(self.item())
 
     def __reduce__(self):
         if self.parents != ():
@@ -117,7 +110,7 @@ class Tensor:
     def detach(self):
         """The same value without its history: no gradient flows through it."""
         with no_grad():
-            return from_op(self.data, (self, None))
+            return from_op(self.data, (self, None))  # no vjp: no_grad drops the pair
 
     def backward(self, grad=None):
         """Add dL/d(leaf) to the `grad` of every leaf that this value L was computed from.
@@ -156,7 +149,7 @@ class Tensor:
 
         An input is always born before what is computed from it, so sorting by birth sorts the graph.
         """
-        seen, stack = {id(self): self}, [self]
+        seen, stack = {self}, [self]
         while stack:
             node = stack.pop()
             if node.parents is None:
@@ -168,13 +161,13 @@ class Tensor:
                     raise InputError(f"backward: {node.op} was computed before an optimiser moved {source.name}, and its "
                                      "derivative belongs to the old value; compute the forward pass again")
             for parent, _ in node.parents:
-                if id(parent) not in seen:
-                    seen[id(parent)] = parent
+                if parent not in seen:
+                    seen.add(parent)
                     stack.append(parent)
-        return sorted(seen.values(), key=lambda node: node.born)
+        return sorted(seen, key=lambda node: node.born)
 
     def first_nonfinite(self):
-        """Where the first inf or NaN on the way to this value arose, as text ("exp of shape (3,)"), or "" if nowhere."""
+        """Where the first inf or NaN arose among the values on the tape, as text ("exp of shape (3,)"), or "" if nowhere."""
         for node in self._history():
             if not np.isfinite(node.data).all():
                 return f"{node.op or getattr(node, 'name', 'an input')} of shape {node.shape}"
@@ -182,7 +175,7 @@ class Tensor:
 
 
 class Parameter(Tensor):
-    """A leaf that is trained. `name` says where in a network it sits, as "2_Conv2D.w".
+    """A leaf that is trained. `name` says where in a network it sits, such as "2_Conv2D.w".
 
     It requires a gradient if `trainable` (which assigning to `requires_grad` sets) and if no `frozen()` block is open:
     `frozen` counts those.
@@ -232,7 +225,7 @@ def from_op(value, *inputs):
     y = Tensor(_like(value, inputs[0][0]))
     if any(tensor.dtype != y.dtype for tensor, _ in inputs):
         raise TypeError(f"an op on {[str(tensor.dtype) for tensor, _ in inputs]} made {y.dtype}: ops must keep the dtype")
-    if not _open.no_grad:
+    if not _no_grad.get():
         y.parents = tuple(pair for pair in inputs if pair[0].requires_grad)
         y.requires_grad = bool(y.parents)
     for tensor, _ in inputs:
@@ -242,26 +235,24 @@ def from_op(value, *inputs):
     return y
 
 
-def as_tensor(x, dtype=None):
-    """x itself if it is a Tensor, else a constant; a plain number takes `dtype`.
+def as_tensor(x, dtype=None, *, cast=False):
+    """x itself if it is a Tensor, else a constant; a plain number takes `dtype`, and with `cast` an array does, too.
 
     An array is copied: a vjp may read it later, when its owner has long changed it. To save the copy, wrap it in a Tensor.
-    Raises InputError for what is neither an array of floats nor a real number.
+    Raises InputError for what is neither an array of floats (with `cast`, of real numbers) nor a real number.
     """
     if isinstance(x, Tensor):
         return x
-    if np.ndim(x):
-        return Tensor(np.array(x))
     if not isinstance(x, numbers.Real) and np.asarray(x).dtype.kind not in "biuf":
-        raise InputError(f"expected a Tensor, an array or a real number, got {x!r}")
-    return Tensor(np.array(x, dtype))
+        raise InputError(f"expected a Tensor, an array of real numbers or one such number, got {type(x).__name__}")
+    return Tensor(np.array(x, dtype if cast or not np.ndim(x) else None))
 
 
 @contextmanager
 def no_grad():
     """Within this block, this thread records nothing: values only, and no memory for a backward pass."""
-    _open.no_grad += 1
+    _no_grad.set(_no_grad.get() + 1)
     try:
         yield
     finally:
-        _open.no_grad -= 1
+        _no_grad.set(_no_grad.get() - 1)

@@ -1,5 +1,11 @@
 """The one training loop: step, log, draw, save.
 
+    from numgan import data
+    from numgan.batches import ImageBatches
+    from numgan.games import DCGAN
+    from numgan.run import Run
+
+    images, _ = data.digits_10k()
     rng = np.random.default_rng(0)
     run = Run(DCGAN(rng=rng), ImageBatches(images, 32, rng), out="runs/dcgan")
     train(run, steps=2000)
@@ -22,7 +28,7 @@ from .progress import Progress
 
 
 def train(run, steps, every=200, remarks=None):
-    """Play until `steps` steps are done in all; every `every` steps, and at the end, draw and save. Returns run.history.
+    """Train until the run has done `steps` steps in all; draw and save every `every` steps and at the end. Returns run.history.
 
     remarks(run), lines of text, are printed after each sheet. Ctrl-C (or SIGTERM, SIGHUP) finishes the step, saves, reports
     where, and raises KeyboardInterrupt; a second one stops at once. A loss that is not finite raises FloatingPointError; the
@@ -32,10 +38,10 @@ def train(run, steps, every=200, remarks=None):
     """
     for name, value in {"steps": steps, "every": every}.items():
         if not (isinstance(value, (int, np.integer)) and value >= 1):
-            raise InputError(f"train: expected a whole number {name} >= 1, got {value!r}")
+            raise InputError(f"train: expected an integer {name} >= 1, got {value!r}")
     if steps < run.step or (steps == run.step and complete(run)):
-        raise InputError(f"train: the run has done {run.step} steps already; steps is the total: expected more, got {steps} "
-                         "(a script's --steps N)")
+        raise InputError(f"train: expected more than the {run.step} steps already done (steps is the total, as is a script's "
+                         f"--steps), got {steps}")
     if steps > (run.game.last_step or steps):
         raise InputError(f"train: expected steps <= {run.game.last_step}, after which the game's learning rate is 0 "
                          f"(lr_steps), got {steps}")
@@ -123,7 +129,7 @@ def snapshot(run):
 
 @contextmanager
 def _log(run):
-    """log.csv, brought to the state of the run's history; yields a function that appends a row."""
+    """Rewrite log.csv from the run's history; yield a function that appends a row."""
     path = run.out / "log.csv"
     with _located(run, run.step), atomic(path) as temporary:
         with open(temporary, "w", newline="", encoding="utf-8") as file:

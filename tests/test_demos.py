@@ -99,7 +99,7 @@ def test_a_run_with_piped_output_says_how_far_it_is_and_what_it_made(runs):
     folder, said = runs
     assert "\r" not in said.stdout + said.stderr
     lines = [line for line in said.stderr.splitlines() if not line.startswith("  ")]
-    assert "samples read as 0 … 9" in said.stderr
+    assert "samples classified as 0 … 9" in said.stderr
     assert [line.split()[:2] for line in lines] == [["step", "3/6"], ["step", "6/6"]]
     for line in lines:
         assert [word for word in ("/s ", "ETA ", "loss D ", "D(x) ", "D(G(z)) ") if word not in line] == []

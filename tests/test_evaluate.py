@@ -232,7 +232,7 @@ def test_with_mnist_the_reference_is_its_training_set_and_the_table_ends_with_pa
     monkeypatch.setenv("NUMGAN_DATA", str(tmp_path))
     status, out, error = script(EVALUATE, generator)
     assert (status, error) == (0, "")
-    assert re.match("200 digits; real: of MNIST's test set; reference: its 1,600", out)
+    assert re.match("200 digits; real: MNIST's test set; reference: its 1,600", out)
     rows = table(out)
     samples = load_game(generator).sample(200, np.random.default_rng(0))
     counts = metrics.digit_histogram(classifier.probabilities(samples))
@@ -261,16 +261,16 @@ def test_of_a_game_that_knows_classes_the_table_tells_how_well_it_does(
     order = np.random.default_rng(0).permutation(len(images))
     (reference, known), (real, real_labels) = ((data.to_images(images[i]), labels[i])
                                                for i in (order[:len(order) // 2], order[len(order) // 2:][:40]))
-    assert rows["D reads rightly, %"][1] == f"{100 * (game.classify(real) == real_labels).mean():.2f}"
-    assert ("read as asked, as labelled, %" in rows) == (kind is ACGAN)
+    assert rows["D's accuracy, %"][1] == f"{100 * (game.classify(real) == real_labels).mean():.2f}"
+    assert ("classified as asked, as labelled, %" in rows) == (kind is ACGAN)
     if kind is ACGAN:
         codes = game.latent(len(reference), np.random.default_rng(4))
         read = classifier.probabilities(game.generate(codes)).argmax(1)[:40] == asked(codes)[:40]
         right = classifier.probabilities(real).argmax(1) == real_labels
-        assert rows["read as asked, as labelled, %"] == [f"{100 * r.mean():.2f}" for r in (read, right)]
+        assert rows["classified as asked, as labelled, %"] == [f"{100 * r.mean():.2f}" for r in (read, right)]
         errors = [metrics.one_nn_error(x, y, real, real_labels)
                   for x, y in ((game.generate(codes), asked(codes)), (reference, known))]
-        assert rows[f"1-NN error by {len(reference):,} of them, %"] == [f"{100 * e:.2f}" for e in errors]
+        assert rows[f"1-NN error with {len(reference):,} of them, %"] == [f"{100 * e:.2f}" for e in errors]
         assert errors[1] < errors[0]
 
 

@@ -81,7 +81,7 @@ def test_a_run_killed_over_its_last_pictures_is_completed(tmp_path):
         train(again, 2)
         assert contents(tmp_path) == whole
         assert complete(again)
-    with refused("2 steps already", "--steps"):
+    with refused("2 steps already done", "--steps"):
         train(resumed(run), 2)
 
 

@@ -399,7 +399,7 @@ def test_without_digits_that_were_held_out_it_says_which_and_where_from(draughts
     done = process("reconstruct", draughtsman, cwd=tmp_path, NUMGAN_DATA=str(tmp_path / "empty"))
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith("latent.py: error: digits that were not trained with")
+    assert line.startswith("latent.py: error: expected MNIST's test set")
     assert [word for word in ("--data-dir", "$NUMGAN_DATA", "t10k-images-idx3-ubyte", str(tmp_path)) if word not in line] == []
 
 

@@ -113,7 +113,7 @@ def test_loading_another_networks_state_changes_nothing():
     (lambda: Conv2D(4, 3, strides=0), "strides"), (lambda: Reshape(2, -1), "axis 1"), (lambda: UpSampling2D(0), "factor"),
     (lambda: GaussianNoise(0), "deviation"),
     (lambda: Dropout(1.0), "rate"), (lambda: Dropout(-0.1), "rate"), (lambda: BatchNorm(momentum=1.0), "momentum"),
-    (lambda: BatchNorm(eps=0), "eps"), (lambda: LeakyReLU(1.5), "slope"), (lambda: ng.normal(0), "deviation")])
+    (lambda: BatchNorm(eps=0), "eps"), (lambda: net(LeakyReLU(1.5), shape=(5,)), "slope"), (lambda: ng.normal(0), "deviation")])
 def test_options_out_of_range(make, says):
     with pytest.raises(InputError, match=says) as caught:
         make()

@@ -1,6 +1,6 @@
-"""The games: one file each, reading like its paper.
+"""The games: one file each, written to read like its paper.
 
-Read game.py first, for what a run needs of any game; then gan.py, the algorithm that most of them play.
+Read game.py first, for what a run needs from any game; then gan.py, the algorithm of all these games.
 """
 
 from ..errors import InputError
@@ -18,9 +18,9 @@ GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN, SGAN, ACGAN,
 
 
 def build(name, settings, rng):
-    """The game of this name with its settings (a dict of keyword arguments), as a checkpoint records them.
+    """Build the game with this name and these settings (a dict of keyword arguments), as a checkpoint records them.
 
-    A game of your own is known by its name once you have put its class into GAMES.
+    To load a game of your own, put its class into GAMES. Raises InputError if the name is unknown.
     """
     if name not in GAMES:
         raise InputError(f"unknown game {name!r}: expected one of {', '.join(GAMES)}; a game of your own must be in "

@@ -1,4 +1,4 @@
-"""ACGAN: a generator that draws what it is asked for, and a discriminator that also names what it sees.
+"""ACGAN: a generator that draws the class it is asked for, and a discriminator that also recognises classes.
 
 Odena, Olah & Shlens 2017. Read sgan.py next.
 """
@@ -17,7 +17,7 @@ CLASSES = 10
 
 
 def asked(codes):
-    """The classes that codes ask for, integers (n,)."""
+    """The classes that codes ask for: (n, latent_dim + 10) -> integers (n,)."""
     return codes[:, -CLASSES:].argmax(1)
 
 
@@ -39,7 +39,7 @@ class SourceAndClass(CrossEntropy):
         return super().d_loss(y_real[:, :1], y_fake[:, :1], batch) + (real_class + fake_class) * 0.5
 
     def g_loss(self, y_fake, batch):
-        """G's part of -L_S, in DCGAN's form, and -L_C on fake images."""
+        """G's part of L_S, in DCGAN's form, minus L_C on fake images."""
         return super().g_loss(y_fake[:, :1], batch) + softmax_cross_entropy(y_fake[:, 1:], asked(batch.z))
 
     def score(self, y):
@@ -47,7 +47,7 @@ class SourceAndClass(CrossEntropy):
         return super().score(y[:, 0])
 
     def d_figures(self, y_real, y_fake, batch):
-        """Those of the source, and the shares of real and of fake images whose class D reads rightly."""
+        """The figures of the source, and the shares of real and of fake images whose class D recognises."""
         right = {f"class_accuracy_{side}": float((y[:, 1:].argmax(1) == labels).mean())
                  for side, y, labels in (("real", y_real, batch.labels), ("fake", y_fake, asked(batch.z)))}
         return super().d_figures(y_real, y_fake, batch) | right
@@ -57,23 +57,23 @@ class ClassRows(ClassReader):
     """A sheet with a row for each class and a column for each z."""
 
     def inputs(self, game, rng):
-        """Ten z, and every class asked for with each."""
+        """Ten z, each with every class: codes (100, latent_dim + 10)."""
         z = game.noise(10, rng)
         return game.asking(np.tile(z, (CLASSES, 1)), np.repeat(np.arange(CLASSES), len(z)))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ACGAN(ConvolutionalGAN):
-    """On DCGAN's networks. A code is z followed by the class that it asks for, one-hot.
+    """DCGAN's networks, with classes. A code is z followed by the class that it asks for, one-hot.
 
-    objective and real_label are CrossEntropy's.
+    objective and real_label are as in CrossEntropy.
     """
 
     objective: str = "non-saturating"
     real_label: float = 1.0
 
     def build(self):
-        """Networks, losses, looks."""
+        """Make the networks, losses and looks."""
         self.build_networks(extra=CLASSES)
         self.losses = SourceAndClass(self.objective, self.real_label, weight=0.5)
         self.looks = ClassRows(columns=10, accuracies=("class_accuracy_real", "class_accuracy_fake"))
@@ -97,5 +97,5 @@ class ACGAN(ConvolutionalGAN):
         return np.concatenate([z, np.eye(CLASSES, dtype=self.dtype)[labels]], 1)
 
     def classify(self, images):
-        """The class that D reads in each image, float32 (n, 28, 28, 1) in [-1, 1] -> integers (n,)."""
+        """The class that D assigns to each image: float32 (n, 28, 28, 1) in [-1, 1] -> integers (n,)."""
         return self.outputs(images)[:, 1:].argmax(1)

@@ -18,7 +18,7 @@ from .minibatch import as_one_batch
 
 
 class Balance:
-    """The losses, from D's outputs L(x) and L(G(z)); `k` is the array that the controller moves."""
+    """The losses, from D's outputs L(x) and L(G(z)); `k` is the array that the controller adjusts."""
 
     def __init__(self, k):
         self.k = k
@@ -55,20 +55,21 @@ class Reconstructions(Looks):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class BEGAN(GAN):
-    """D reconstructs images. Its output for an image x is how badly: L(x) = mean |x - D(x)| (section 3.1 with η = 1).
+    """D reconstructs images. Its output for an image x is the error L(x) = mean |x - D(x)| (section 3.1 with η = 1).
 
         L_D = L(x) - k L(G(z)),   L_G = L(G(z)),   k ← k + λ (γ L(x) - L(G(z))), within [0, 1]       (section 3.4)
 
-    So D attends to fakes only as much as keeps L(G(z)) = γ L(x). M = L(x) + |γ L(x) - L(G(z))| measures how far training has
-    come (section 3.4.1). It is logged as "convergence", k as "k".
+    k weights the fake images in L_D so that L(G(z)) stays near γ L(x). M = L(x) + |γ L(x) - L(G(z))| measures convergence
+    (section 3.4.1). It is logged as "convergence", k as "k".
 
     gamma   γ in (0, 1], the diversity ratio: a low one trades variety for quality
-    k_step  λ in [0, 1]. With the paper's 0.001, k is below 0.05 after a thousand steps on digits, and G draws one easy shape
-            for every z
-    width   channels of all networks; size: of the images, a multiple of 4
+    k_step  λ in [0, 1]. With the paper's 0.001, k is still below 0.05 after a thousand steps on digits, and G draws the same
+            easy shape for every z
+    width   base number of channels in both networks
+    size    height and width of the images, a multiple of 4
 
-    Decoder and generator are alike, except that G ends in a tanh, so that it cannot leave [-1, 1]. D does not: on mostly
-    black images it would soon saturate there, at a loss whose gradient is gone.
+    G has the decoder's layers and a final tanh, which keeps images in [-1, 1]. The decoder has no tanh: on mostly black
+    images it would soon saturate, and the gradient would vanish.
     """
 
     gamma: float = 0.95
@@ -81,11 +82,11 @@ class BEGAN(GAN):
     batch_size = 16
 
     def build(self):
-        """G; D, an encoder and a decoder; k."""
+        """Make G, D (an encoder and a decoder), k, the losses and the looks."""
         if not 0 < self.gamma <= 1 or not 0 <= self.k_step <= 1:
             raise InputError(f"expected 0 < gamma <= 1 and 0 <= k_step <= 1, got {self.gamma} and {self.k_step}")
         if not (isinstance(self.size, int) and self.size >= 4 and self.size % 4 == 0):
-            raise InputError(f"expected as size a positive multiple of 4, got {self.size!r}")
+            raise InputError(f"expected a size that is a positive multiple of 4, got {self.size!r}")
         width, small = self.width, self.size // 4
 
         def decoder():
@@ -108,15 +109,15 @@ class BEGAN(GAN):
         return rng.uniform(-1, 1, size)
 
     def discriminate(self, images):
-        """L of each image, (n,)."""
+        """L(x) of each image x: Tensor (n, H, W, 1) -> (n,)."""
         return abs(images - self.discriminator(images)).mean((1, 2, 3))
 
     def d_outputs(self, real, fake):
-        """Real and fake images go through D together."""
+        """Real and fake images pass through D as one batch."""
         return as_one_batch(self.discriminate, real, fake)
 
     def step(self, images, labels=None):
-        """GAN's step; then k moves."""
+        """GAN's step, then the update of k."""
         figures = super().step(images, labels)
         balance = self.gamma * figures["d_real"] - figures["g_loss"]
         self.k[...] = np.clip(self.k + self.k_step * balance, 0, 1)

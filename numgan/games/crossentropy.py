@@ -1,6 +1,6 @@
-"""Goodfellow's losses, and what a log reports of a D that says how real an image is.
+"""Goodfellow's losses, and the figures logged for a D that scores how real an image is.
 
-Read minibatch.py next, for what a step is taken with.
+Read minibatch.py next, for what a step uses.
 """
 
 import numpy as np
@@ -14,14 +14,14 @@ from ..tensor import Tensor
 class Scored:
     """Losses of a game whose D gives every image a score: near 1 for real, near 0 for fake.
 
-    A subclass defines d_loss, g_loss and score, and `undecided`: D's best output where it cannot tell real from fake.
+    A subclass defines d_loss, g_loss and score, and `undecided`: D's optimal output where it cannot tell real from fake.
     """
 
     def d_figures(self, y_real, y_fake, batch):
-        """From D's outputs in its step (arrays): mean scores D(x), D(G(z)); shares of real and fake images judged rightly."""
-        real, fake = self.score(y_real), self.score(y_fake)
-        right_real, right_fake = float((real > 0.5).mean()), float((fake <= 0.5).mean())
-        return {"d_real": float(real.mean()), "d_fake": float(fake.mean()),
+        """From D's outputs in its step (arrays): mean scores D(x), D(G(z)); shares of real and fake images judged correctly."""
+        score_real, score_fake = self.score(y_real), self.score(y_fake)
+        right_real, right_fake = float((score_real > 0.5).mean()), float((score_fake <= 0.5).mean())
+        return {"d_real": float(score_real.mean()), "d_fake": float(score_fake.mean()),
                 "d_accuracy": (right_real + right_fake) / 2, "d_accuracy_real": right_real, "d_accuracy_fake": right_fake}
 
     def g_figures(self, y_fake, batch):
@@ -39,7 +39,7 @@ class CrossEntropy(Scored):
 
     objective   "non-saturating" (G maximises ln D(G(z))) or "saturating" (G minimises ln(1 - D(G(z))), as in eq. 1)
     real_label  D's target for real images in (0.5, 1]; below 1 is one-sided label smoothing (Salimans et al. 2016, 3.4)
-    weight      of D's loss: 1 for the sum of its two parts, 0.5 for their mean
+    weight      factor of D's loss: 1 for the sum of its two parts, 0.5 for their mean
     """
 
     def __init__(self, objective="non-saturating", real_label=1.0, weight=1):
@@ -57,7 +57,7 @@ class CrossEntropy(Scored):
         """What G minimises.
 
         With p = D(G(z)) for each of n images, dL/d(logit) is -p / n for the saturating objective and (p - 1) / n for the
-        other. While D sees through G, p is near 0: the first is near 0 as well, and the second near its largest.
+        other. While D recognises every fake, p is near 0: the first gradient vanishes, the second is near its largest.
         """
         if self.objective == "saturating":
             return -bce_with_logits(y_fake, 0)  # the part of V that depends on G
@@ -69,6 +69,6 @@ class CrossEntropy(Scored):
 
 
 def check_real_label(real_label):
-    """InputError unless it lies in (0.5, 1]."""
+    """InputError unless real_label lies in (0.5, 1]."""
     if not 0.5 < real_label <= 1:
         raise InputError(f"expected 0.5 < real_label <= 1, got {real_label}")

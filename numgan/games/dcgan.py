@@ -29,14 +29,15 @@ from .looks import Samples
 class ConvolutionalGAN(GAN):
     """DCGAN's networks, for games with any losses.
 
-    G projects z to size/4 × size/4 × 2·width and doubles the image twice; D halves it twice. Upsampling is by
-    resize-convolution, which leaves no checkerboard (Odena, Dumoulin & Olah 2016). Both players' steps use the same fake
-    images.
+    G projects z to size/4 × size/4 × 2·width and doubles height and width twice; D halves them twice. Upsampling is
+    by resize-convolution, which avoids checkerboard artefacts (Odena, Dumoulin & Olah 2016). Both players' steps use the
+    same fake images.
 
-    size    of the images, a multiple of 4; width: channels of the larger feature maps
+    size    height and width of the images, a multiple of 4
+    width   channels of the larger feature maps
     norm    "batch", or "weight" for weight-normalised layers in place of batch normalisation, in D as well (Xiang & Li 2017)
-    lr      Radford et al. use 2e-4. The default with batch norm, 5e-4, draws better digits within 2,000 steps; with weight
-            norm G would then soon draw nothing but black, and 2e-4 is the default
+    lr      None for the default. With batch norm it is 5e-4, which draws better digits within 2,000 steps than the 2e-4 of
+            Radford et al.; with weight norm, where G soon draws only black at 5e-4, it is 2e-4
     """
 
     size: int = 28
@@ -47,10 +48,10 @@ class ConvolutionalGAN(GAN):
     fresh_z = False
 
     def build_networks(self, extra=0):
-        """852,609 and 212,865 trained parameters by default. `extra` numbers more in each code, and in each output of D."""
+        """Make G and D, by default with 852,609 and 212,865 parameters; codes and D's outputs have `extra` more numbers."""
         size, width = self.size, self.width
         if not (isinstance(size, int) and size >= 4 and size % 4 == 0):
-            raise InputError(f"expected as size a positive multiple of 4, got {size!r}")
+            raise InputError(f"expected a size that is a positive multiple of 4, got {size!r}")
         if self.norm not in ("batch", "weight"):
             raise InputError(f"expected norm batch or weight, got {self.norm!r}")
         if self.lr is None:
@@ -78,16 +79,16 @@ class ConvolutionalGAN(GAN):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class DCGAN(ConvolutionalGAN):
-    """Cross-entropies on these networks. D minimises the mean, not the sum, of its losses on real and on fake images.
+    """DCGAN's networks and cross-entropy. D minimises the mean, not the sum, of its losses on real and on fake images.
 
-    objective and real_label are CrossEntropy's.
+    objective and real_label are as in CrossEntropy.
     """
 
     objective: str = "non-saturating"
     real_label: float = 1.0
 
     def build(self):
-        """Networks, losses, looks."""
+        """Make the networks, losses and looks."""
         self.build_networks()
         self.losses = CrossEntropy(self.objective, self.real_label, weight=0.5)
         self.looks = Samples(references=self.losses.equilibrium())

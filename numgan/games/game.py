@@ -1,7 +1,7 @@
-"""What a run needs of any game: networks, optimisers, a step, a state, and something to show.
+"""What a run needs from any game: networks, optimisers, a step, a state, and something to show.
 
-Nothing here knows how many networks there are or what a batch holds, and training.py knows no more than this.
-Read gan.py next: Algorithm 1.
+Nothing here depends on how many networks there are or what a batch holds, and training.py relies on nothing else.
+tests/test_own_game.py adds a game with two generators and two discriminators. Read gan.py next: Algorithm 1.
 """
 
 import math
@@ -20,8 +20,8 @@ class Game:
     """A game that `training.train` can play. A subclass is a dataclass as well, and defines `build`, `check` and `step`.
 
     Its fields are its settings: values that JSON can hold, from which a checkpoint rebuilds the game. `build` makes the
-    networks, the optimisers and the `looks`, and keeps them as attributes. What has a `state()`, and every array among the
-    attributes, is saved and restored under its attribute's name.
+    networks, the optimisers and the `looks`, and keeps them as attributes. Every attribute that is an array or has a
+    `state()` is saved and restored under its name.
 
     dtype   "float32" to train, "float64" to check
     rng     numpy.random.Generator: for the initial weights, and for everything random in a step
@@ -30,8 +30,8 @@ class Game:
     dtype: str = "float32"
     rng: np.random.Generator
 
-    batch_size = 32  # of a minibatch, unless the user wants another
-    last_step = None  # the number of steps after which nothing is left to learn, None if there is no such number
+    batch_size = 32  # the default
+    last_step = None  # the number of steps after which the game can learn no more, or None
 
     def __post_init__(self):
         if self.dtype not in ("float32", "float64"):
@@ -49,10 +49,10 @@ class Game:
         raise NotImplementedError
 
     def check(self, *batch):
-        """InputError unless `step` can take this batch. Nothing else happens: no network moves, no number is drawn."""
+        """InputError unless `step` can take this batch. It changes no network and draws no random number."""
 
     def step(self, *batch):
-        """One round of the game with a batch as `batches` yields it. Returns its figures, name -> float."""
+        """One round of the game with one batch (see batches.py). Returns its figures, name -> float."""
         raise NotImplementedError
 
     @property
@@ -70,20 +70,21 @@ class Game:
         return 4 * np.dtype(self.dtype).itemsize * sum(math.prod(shape) for shape in shapes)
 
     def state(self):
-        """Name -> array (no copy): parameters, buffers, moments, averages, counters. The generator `rng` is not among them."""
+        """Name -> array (no copy): parameters, buffers, moments, averages, counters; not `rng`."""
         parts = {name: part.state() for name, part in vars(self).items() if hasattr(part, "state")}
         own = {name: part for name, part in vars(self).items() if isinstance(part, np.ndarray)}
         return {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()} | own
 
     def load_state(self, state):
-        """Copy what `state()` of an equal game returned. InputError if it differs, and then nothing has changed."""
+        """Copy in what `state()` of an equal game returned. InputError if it does not fit; then nothing has changed."""
         load_arrays(self.state(), state, type(self).__name__)
-        for network in self.networks().values():
-            for p in network.parameters():
+        for part in vars(self).values():
+            network = getattr(part, "network", part)  # a moving average has one as well
+            for p in network.parameters() if isinstance(network, Layer) else ():
                 p.moved()
 
 
 def evaluate(network, function, x, chunk=200):
-    """function(x), an array, `chunk` rows at a time, while `network` is in eval mode and nothing is recorded."""
+    """function(x) as an array, `chunk` rows at a time, with `network` in eval mode and no graph recorded."""
     with network.evaluating(), no_grad():
         return np.concatenate([function(Tensor(x[i:i + chunk])).data for i in range(0, max(len(x), 1), chunk)])

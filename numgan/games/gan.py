@@ -1,11 +1,14 @@
 """The adversarial game of Goodfellow et al. 2014, played with Algorithm 1: what all games of one G and one D share.
 
-A discriminator D learns to tell real images from generated ones, a generator G to make images that D takes for real:
+A generator G turns a code z, a vector of random numbers, into an image G(z). A discriminator D estimates how probable it is
+that an image x is real, D(x). With E the mean over images or codes:
 
-    min_G max_D  V(D, G) = E[ln D(x)] + E[ln(1 - D(G(z)))]        (eq. 1)
+    min_G max_D  V(D, G) = E[ln D(x)] + E[ln(1 - D(G(z)))]                                     (eq. 1)
+    k times: draw codes z and as many real images; move D up the gradient of V, then          (Algorithm 1)
+    once:    draw codes z; move G down the gradient of its part of V; repeat
 
 In this folder `real` and `fake` are images, `y_real` and `y_fake` are D's outputs for them, and a game's `losses` turn these
-into both players' losses. Read crossentropy.py next: there they are those of eq. 1.
+into both players' losses. Read crossentropy.py next: it has the losses of eq. 1.
 """
 
 from contextlib import nullcontext
@@ -17,7 +20,7 @@ from ..errors import InputError
 from ..optim import Adam, LinearDecay, MovingAverage
 from ..tensor import Tensor
 from .game import Game, evaluate
-from .minibatch import Minibatch, PixelRange, check_images, shares
+from .minibatch import Minibatch, PixelRange, check_images, split
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -27,12 +30,12 @@ class GAN(Game):
     latent_dim  length of a code z
     d_steps     k of Algorithm 1: steps of D, each on its own minibatch, per step of G
     lr, beta1   Adam's, for both players
-    lr_steps    None, or the number of steps after which the learning rate is 0: it keeps its value for the share lr_hold
-                of them, then falls linearly
-    average     None, or in (0, 1): samples are drawn with a moving average of G's weights (and batch statistics), of which
-                each step keeps this share (Yazici et al. 2019)
+    lr_steps    None, or the number of steps after which the learning rate is 0: it is constant for the share lr_hold of
+                them, then falls linearly
+    average     None, or the decay, in (0, 1), of a moving average of G's weights and batch statistics; samples are then drawn
+                with this average (Yazici et al. 2019)
 
-    `build` of a subclass makes generator, discriminator, losses (an object such as CrossEntropy) and looks.
+    A subclass's `build` makes generator, discriminator, losses (an object such as CrossEntropy) and looks.
     """
 
     latent_dim: int = 100
@@ -43,15 +46,13 @@ class GAN(Game):
     lr_hold: float = 0.5
     average: float | None = None
 
-    pixels = PixelRange(-1, 1)
+    pixels = PixelRange(-1, 1)  # not annotated, so not a setting: like the two below, a rule of the game
     prior = staticmethod(np.random.Generator.standard_normal)  # of z: a function of a random generator and a shape
-    fresh_z = True  # G's step draws its own codes; where this is False, it takes D's last fake images, and G runs once
+    fresh_z = True  # G's step draws new codes; if False, it reuses the fake images of D's last step, and G runs once
 
     def __post_init__(self):
         if not (isinstance(self.d_steps, int) and self.d_steps >= 1):
             raise InputError(f"{type(self).__name__}: expected an integer d_steps >= 1, got {self.d_steps!r}")
-        if self.lr_steps is not None and not self.lr_steps > 0:
-            raise InputError(f"{type(self).__name__}: expected lr_steps > 0 or None, got {self.lr_steps!r}")
         super().__post_init__()
         self.image_shape, self.last_step = self.generator.output_shapes[-1], self.lr_steps
         self.g_optimizer = Adam(self.generator.parameters(), self.schedule(1), beta1=self.beta1)
@@ -60,24 +61,20 @@ class GAN(Game):
             self.g_average = MovingAverage(self.generator, self.average)
 
     def schedule(self, k):
-        """The learning rate of a player that makes k steps in each of the game's, by the number of its steps."""
-        if self.lr_steps is None:
-            return self.lr
-        decay = LinearDecay(self.lr, self.lr_steps, hold=self.lr_hold)
-        return lambda t: decay(t // k)
-
-    # ---- Algorithm 1
+        """The learning rate, a number or a function of the player's step, for a player with k steps per step of the game."""
+        decay = None if self.lr_steps is None else LinearDecay(self.lr, self.lr_steps, hold=self.lr_hold)
+        return (lambda t: decay(t // k)) if decay else self.lr
 
     def step(self, images, labels=None):
         """d_steps steps of D and one of G. images: float (N, H, W, C) in [-1, 1], N / d_steps of them for each step of D.
 
-        labels: the images' classes, integers (N,), for the games that ask for them. Returns both losses and what the losses
-        report of D's outputs, in D's last step and in G's. Bad input: InputError, before anything has changed. A loss or a
-        gradient that is not finite: FloatingPointError; that player's step is then not taken.
+        labels: the images' classes, integers (N,), for the games that need them. Returns both losses and the figures computed
+        from D's outputs, in D's last step and in G's. Raises InputError for a bad batch, before anything has changed, and
+        FloatingPointError for a loss or gradient that is not finite; that player's step is then not taken.
         """
         self.check(images, labels)
-        for i, (real, labels_real) in enumerate(shares(images, labels, self.d_steps), 1):
-            batch = self.minibatch(real, labels_real)
+        for i, (real, real_labels) in enumerate(split(images, labels, self.d_steps), 1):
+            batch = self.minibatch(real, real_labels)
             reused = i == self.d_steps and not self.fresh_z
             with nullcontext() if reused else self.generator.frozen():  # D's step needs no graph through G
                 fake = self.generator(batch.z)
@@ -91,17 +88,16 @@ class GAN(Game):
         return figures
 
     def d_step(self, batch, fake):
-        """Ascend V in D. `fake` is detached: without that, the gradient would flow on into G."""
+        """Minimise D's loss with respect to D. `fake` is detached: this walk must not release the graph that G's step needs."""
         y_real, y_fake = self.d_outputs(batch.real, fake)
         loss = self.losses.d_loss(y_real, y_fake, batch)
         self.d_optimizer.minimize(loss)
         return {"d_loss": loss.item()} | self.losses.d_figures(y_real.data, y_fake.data, batch)
 
     def g_step(self, batch, fake):
-        """Descend G's objective in G: the gradient flows through D to the fake images, and from there into G.
+        """Minimise G's loss with respect to G: the gradient flows through D to the fake images, and from there into G.
 
-        D is frozen while its ops are recorded, which is before `minimize` walks back over them. No edge is recorded to a
-        frozen parameter, and where there is no edge, no gradient is computed.
+        D is frozen while its ops are recorded, and `minimize` finds no way to its parameters: see Layer.frozen.
         """
         with self.discriminator.frozen():
             y_fake = self.discriminate(fake)
@@ -110,15 +106,15 @@ class GAN(Game):
         return {"g_loss": loss.item()} | self.losses.g_figures(y_fake.data, batch)
 
     def d_outputs(self, real, fake):
-        """D's outputs for real and fake images, each a batch of its own: batch statistics must not mix."""
+        """D's outputs for real and fake images, each its own batch, in case D has BatchNorm; else `as_one_batch` is quicker."""
         return self.discriminate(real), self.discriminate(fake)
 
     def discriminate(self, images):
-        """D's outputs as the losses take them: Tensor -> Tensor."""
+        """D's outputs, as the losses take them: Tensor -> Tensor."""
         return self.discriminator(images)
 
     def latent(self, n, rng=None):
-        """n codes z from the prior, (n, latent_dim), drawn with `rng`, by default the game's own."""
+        """n codes z from the prior, (n, latent_dim), drawn with `rng` (by default the game's own)."""
         return self.prior(rng or self.rng, size=(n, self.latent_dim)).astype(self.dtype)
 
     def check(self, images, labels=None):
@@ -127,13 +123,11 @@ class GAN(Game):
         self.pixels.check(images, f"{type(self).__name__}.step")
 
     def minibatch(self, images, labels):
-        """The images in the networks' range, their labels, and codes for as many fake ones."""
+        """A Minibatch: images in the networks' range, labels, and codes for as many fake images."""
         return Minibatch(Tensor(self.pixels.inward(images.astype(self.dtype))), labels, self.latent(len(images)))
 
-    # ---- drawing, in eval mode
-
     def sample(self, n, rng=None):
-        """n generated images (n, H, W, C), float32 in [-1, 1]; z from `rng`, by default the game's own."""
+        """n generated images (n, H, W, C), float32 in [-1, 1]; codes from `latent`. InputError unless n >= 1."""
         if not (isinstance(n, (int, np.integer)) and n >= 1):
             raise InputError(f"{type(self).__name__}.sample: expected a positive number of images, got {n!r}")
         return self.generate(self.latent(n, rng))
@@ -145,7 +139,7 @@ class GAN(Game):
 
     @property
     def drawing_network(self):
-        """What samples are drawn with: G, or the moving average of its weights."""
+        """The network that draws samples: G, or G with the moving average of its weights."""
         return self.generator if self.average is None else self.g_average.network
 
     def outputs(self, images, chunk=200):

@@ -1,4 +1,4 @@
-"""What a run shows of its game: curves, the figures of the progress line, sample sheets.
+"""What a run shows of its game: curves, the progress line, sample sheets.
 
 Looks know the names of a game's figures and how to draw with its networks. They do not know losses or optimisers.
 Read dcgan.py next.
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 @dataclass(kw_only=True)
 class Looks:
-    """Names of figures are those that the game's `step` returns.
+    """Figures go by the names that the game's `step` gives them.
 
-    panels      title of a plot -> the figures that it shows
+    panels      title of a plot -> the figures in it
     progress    label in the progress line -> figure
-    references  figure -> value of its dotted line in the plot, where there is one
-    columns     of a sheet of images
+    references  figure -> value of its dotted line in the plot, if it has one
+    columns     images in a row of a sheet
     """
 
     panels: dict
@@ -23,11 +23,11 @@ class Looks:
     columns: int = 5
 
     def inputs(self, game, rng):
-        """What the sheets of a run are drawn from, an array. It is drawn once, so the sheets of a run can be compared."""
+        """The array that all sheets of a run are drawn from. It is made once, so that the sheets can be compared."""
         raise NotImplementedError
 
     def sheet(self, game, inputs, examples):
-        """The images of a sheet, float (n, H, W, C) in [-1, 1]. examples(n): n items of the data to show beside them."""
+        """The images of a sheet, float (n, H, W, C) in [-1, 1]. examples(n) returns n items of the data to show."""
         raise NotImplementedError
 
 
@@ -53,7 +53,7 @@ class Samples(Looks):
 
 @dataclass(kw_only=True)
 class ClassReader(Samples):
-    """Samples, and a plot of how well D tells classes apart: `accuracies` are the names of these figures."""
+    """Samples, and a plot of how well D recognises classes: `accuracies` are the names of these figures."""
 
     accuracies: tuple
 

@@ -9,10 +9,10 @@ from .looks import Samples
 
 
 class LeastSquares(Scored):
-    """D regresses 1 for real and 0 for fake images; G wants D to output 1.
+    """D learns to output 1 for real and 0 for fake images; G learns to make D output 1.
 
-    No sigmoid, so no saturation: a fake far on the right side of the boundary is still pulled towards it (Mao et al. 2017,
-    section 3.2). real_label, in (0.5, 1], is D's target for real images.
+    No sigmoid, so no saturation: a fake far on the real side of D's boundary is still pulled towards it (Mao et al.
+    2017, section 3.2). real_label, in (0.5, 1], is D's target for real images.
     """
 
     def __init__(self, real_label=1.0):
@@ -29,18 +29,18 @@ class LeastSquares(Scored):
         return l2(y_fake, 1)
 
     def score(self, y):
-        """D's output is itself an estimate of "real"."""
+        """D's output itself: near 1 for real, near 0 for fake, but not confined to [0, 1]."""
         return y
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class LSGAN(ConvolutionalGAN):
-    """Least squares on DCGAN's networks."""
+    """DCGAN's networks and least squares."""
 
     real_label: float = 1.0
 
     def build(self):
-        """Networks, losses, looks."""
+        """Make the networks, losses and looks."""
         self.build_networks()
         self.losses = LeastSquares(self.real_label)
         self.looks = Samples(references=self.losses.equilibrium())

@@ -1,4 +1,4 @@
-"""What one step of a player is taken with: images in the range of the networks, their classes, and codes.
+"""What one step of a player uses: images in the networks' range, their labels, and codes.
 
 Read looks.py next.
 """
@@ -14,8 +14,11 @@ from ..tensor import Tensor
 
 @dataclass
 class Minibatch:
-    """real: images, Tensor (n, H, W, C) in the networks' range; labels: their classes, integers (n,), -1 for unknown, or
-    None; z: the codes of the fake images, (n, d).
+    """The images and codes of one step.
+
+    real    real images, Tensor (n, H, W, C) in the networks' range
+    labels  their classes, integers (n,), -1 for unknown; or None
+    z       the codes of the fake images, (n, d)
     """
 
     real: Tensor
@@ -25,14 +28,14 @@ class Minibatch:
 
 @dataclass(frozen=True)
 class PixelRange:
-    """The range of values low … high that a game's networks work on. Outside the game, images are always in [-1, 1]."""
+    """The range of pixel values, low … high, in a game's networks. Outside the game, images are always in [-1, 1]."""
 
     low: float = -1
     high: float = 1
 
     def check(self, images, where):
         """InputError unless all values lie in [-1, 1]."""
-        if not np.abs(images).max() <= 1:  # refuses NaN, too, which no comparison admits
+        if not np.abs(images).max() <= 1:  # also refuses NaN, for which every comparison is false
             raise InputError(f"{where}: expected finite values in [-1, 1], got {images.min():g} … {images.max():g}")
 
     def inward(self, images):
@@ -50,11 +53,11 @@ def check_images(images, shape, multiple, where):
             and len(images) and len(images) % multiple == 0):
         got = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
         raise InputError(f"{where}: expected float images (N, {', '.join(map(str, shape))}), N a positive multiple of "
-                         f"{multiple} (d_steps, and points that D judges together), got {got}")
+                         f"{multiple} (d_steps, times the points that D judges together), got {got}")
 
 
 def check_labels(labels, images, lowest, where):
-    """InputError unless `labels` are integers lowest … 9, one for each image."""
+    """InputError unless `labels` are integers in lowest … 9, one for each image."""
     labels = np.asarray(labels)
     if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
         raise InputError(f"{where}: expected {len(images)} integer labels, got {labels.dtype} {labels.shape}")
@@ -62,16 +65,16 @@ def check_labels(labels, images, lowest, where):
         raise InputError(f"{where}: expected labels {lowest} … 9, got {labels.min()} … {labels.max()}")
 
 
-def shares(images, labels, k):
-    """Every k-th image and label, from the first, the second, …: k pairs.
+def split(images, labels, k):
+    """Split images and labels into k shares: each is every k-th of them, starting from the first, the second, ….
 
-    So if the first half of the images is labelled and the second is not, the same holds for every share.
+    So if the first half of the images is labelled and the second is not, every share has some of both (half, if k divides it).
     """
     for i in range(k):
         yield images[i::k], None if labels is None else np.asarray(labels)[i::k]
 
 
 def as_one_batch(discriminate, real, fake):
-    """D's outputs for real and fake images that go through it together. Not for a D with batch statistics."""
+    """D's outputs for real and fake images, computed as one batch. Not for a D with batch norm."""
     y = discriminate(concatenate([real, fake]))
     return y[:len(real)], y[len(real):]

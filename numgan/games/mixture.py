@@ -1,8 +1,8 @@
-"""Mixtures of Gaussians in the plane: where one sees, and counts, which modes of the data a generator has lost.
+"""Mixtures of Gaussians in the plane: where the modes that a generator has lost can be seen and counted.
 
-A GAN that collapses makes some kinds of images well and others never, and its pictures do not show what is missing. In a
-mixture every kind is a mode with a known centre: `metrics.modes_covered` counts those that are reached, and reports the share
-of points that lie near one. Protocol: Srivastava et al. 2017 (VEEGAN) and Lin et al. 2018 (PacGAN), 2,500 points.
+A collapsed GAN draws some kinds of images well and others never, and its samples do not show what is missing. In a mixture,
+every kind is a mode with a known centre: `metrics.modes_covered` counts the modes that are reached, and the share of points
+near one. Protocol: Srivastava et al. 2017 (VEEGAN) and Lin et al. 2018 (PacGAN), 2,500 points.
 
 Read batches.py next.
 """
@@ -31,7 +31,7 @@ class Mixture:
 
     @property
     def scale(self):
-        """The largest coordinate of a centre: divided by it, the centres fill [-1, 1]."""
+        """The largest coordinate of a centre: divided by it, the centres span [-1, 1]."""
         return float(np.abs(self.centres).max())
 
     def sample(self, n, rng):
@@ -77,11 +77,11 @@ class Scale:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class PointGAN(GAN):
-    """Points take the place of images, and small multilayer perceptrons that of convolutions. For games with any losses.
+    """Points instead of images, and small multilayer perceptrons instead of convolutions. For games with any losses.
 
     scale  the networks see points / scale
-    pack   points that D judges together, side by side in one input, all real or all generated: among them it sees when
-           G repeats itself (Lin et al. 2018, PacGAN)
+    pack   points that D judges together, side by side in one input, all real or all fake: D then notices when G repeats
+           itself (Lin et al. 2018, PacGAN)
     width  of the two hidden layers of each network
     """
 
@@ -109,30 +109,30 @@ class PointGAN(GAN):
         self.generator, self.discriminator = network(self.latent_dim, 2), network(2 * self.pack, 1)
 
     def check(self, points, labels=None):
-        """GAN's checks, with whole packs for every step of D."""
+        """GAN's checks, and whole packs for each step of D."""
         check_images(points, self.image_shape, self.d_steps * self.pack, f"{type(self).__name__}.step")
         super().check(points)
 
     def discriminate(self, points):
-        """One logit for `pack` points, (n, 2) -> (n / pack, 1)."""
+        """One output for every `pack` points, (n, 2) -> (n / pack, 1)."""
         if len(points) % self.pack:
             raise InputError(f"{type(self).__name__}: expected a multiple of {self.pack} points, its pack, got {len(points)}")
         return self.discriminator(reshape(points, (len(points) // self.pack, 2 * self.pack)))
 
     def outputs(self, points, chunk=200):
-        """D's outputs for points, `pack` of them for each, as an array."""
+        """D's outputs for points (n, 2), one for every `pack` of them: array (n / pack, 1)."""
         return super().outputs(points, chunk * self.pack)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class MixtureGAN(PointGAN):
-    """Cross-entropies; objective and real_label are CrossEntropy's."""
+    """Cross-entropy; objective and real_label are as in CrossEntropy."""
 
     objective: str = "non-saturating"
     real_label: float = 1.0
 
     def build(self):
-        """Networks, losses, looks: as many samples as the protocol scores."""
+        """Make the networks, losses and looks; a sheet has as many samples as the protocol scores."""
         self.build_networks()
         self.losses = CrossEntropy(self.objective, self.real_label)
         self.looks = Samples(references=self.losses.equilibrium(), n=2500)
@@ -140,12 +140,12 @@ class MixtureGAN(PointGAN):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class MixtureLSGAN(PointGAN):
-    """Least squares on the same networks."""
+    """The same networks and least squares."""
 
     real_label: float = 1.0
 
     def build(self):
-        """Networks, losses, looks: as many samples as the protocol scores."""
+        """Make the networks, losses and looks; a sheet has as many samples as the protocol scores."""
         self.build_networks()
         self.losses = LeastSquares(self.real_label)
         self.looks = Samples(references=self.losses.equilibrium(), n=2500)

@@ -1,4 +1,4 @@
-"""Semi-supervised GAN: a classifier that learns from a few labels, many unlabelled images, and from fakes (Odena 2016).
+"""Semi-supervised GAN: a classifier that learns from few labelled images, many unlabelled ones, and fakes (Odena 2016).
 
 Read began.py next.
 """
@@ -16,20 +16,20 @@ from ..tensor import Tensor, no_grad
 from .crossentropy import CrossEntropy
 from .gan import GAN
 from .looks import ClassReader
-from .minibatch import PixelRange, check_labels, shares
+from .minibatch import PixelRange, check_labels, split
 
 
 class ClassesAndFake(CrossEntropy):
-    """D tells K = 10 digits and "fake" apart, in the form of Salimans et al. 2016, section 5.
+    """D distinguishes K = 10 digits and "fake", in the form of Salimans et al. 2016, section 5.
 
-    D has an output l_k for each digit, and 0 stands for "fake" (a softmax does not change when a number is added to all its
-    logits, so one of them can be fixed). Then D(x) = Z / (Z + 1) with Z = Σ exp l_k: ln Z is the logit of "real", and
+    D outputs a logit l_k for each digit; the logit of "fake" is 0. (Adding a number to all logits does not change a softmax,
+    so one of them can be fixed.) Then D(x) = Z / (Z + 1) with Z = Σ exp l_k: ln Z is the logit of "real", and
 
         L_D = -E[ln p(label | x, real)] over labelled images - E[ln D(x)] over unlabelled ones - E[ln(1 - D(G(z)))].
     """
 
     def source(self, y):
-        """ln Z, (n, 10) -> (n, 1). The largest output is subtracted first: no exponential overflows."""
+        """ln Z, (n, 10) -> (n, 1). The largest output is subtracted first, so that no exponential overflows."""
         largest = y.data.max(1, keepdims=True)
         return log(exp(y - largest).sum(1, keepdims=True)) + largest
 
@@ -48,7 +48,7 @@ class ClassesAndFake(CrossEntropy):
         return super().score(self.source(Tensor(y)).data)
 
     def d_figures(self, y_real, y_fake, batch):
-        """Scores of unlabelled and of fake images, and the share of labelled images that D reads rightly, before its step."""
+        """The scores' figures for unlabelled and fake images, and D's accuracy on labelled images, before its step."""
         known = batch.labels >= 0
         right = y_real[known].argmax(1) == batch.labels[known]
         return super().d_figures(y_real[~known], y_fake, batch) | {"class_accuracy": float(right.mean())}
@@ -58,13 +58,13 @@ class ClassesAndFake(CrossEntropy):
 class SGAN(GAN):
     """D is the classifier. G has one of two objectives:
 
-    objective   "feature matching": on fake images the mean of D's last hidden layer is to be what it is on real ones
-                (Salimans et al. 2016, section 3.1); or "non-saturating": CrossEntropy's
-    real_label  CrossEntropy's
-    width       the layers' sizes are, at width 500, those of Salimans et al. for MNIST: D 1000-500-250-250-250 with Gaussian
-                noise on every layer's input, G 500-500; theirs have weight normalisation in D and softplus in G. Half as wide
-                they learn as much per step, in half the time
-    size        of the images
+    objective   "feature matching": the mean of D's last hidden layer on fake images is to match that on real ones (Salimans
+                et al. 2016, section 3.1); or "non-saturating", as in CrossEntropy
+    real_label  as in CrossEntropy
+    width       sets the layers' sizes. At 500 they are those of Salimans et al. for MNIST: D 1000-500-250-250-250 with
+                Gaussian noise on every layer's input, G 500-500 (theirs have weight norm in D and softplus in G). Networks
+                half as wide learn as much per step, in half the time
+    size        height and width of the images
     """
 
     size: int = 28
@@ -78,7 +78,7 @@ class SGAN(GAN):
     pixels = PixelRange(0, 1)
 
     def build(self):
-        """Networks, losses, looks."""
+        """Make the networks, losses and looks."""
         if self.objective not in ("feature matching", "non-saturating"):
             raise InputError(f"expected objective feature matching or non-saturating, got {self.objective!r}")
         size, width = self.size, self.width
@@ -95,16 +95,16 @@ class SGAN(GAN):
         self.looks = ClassReader(accuracies=("class_accuracy",))
 
     def check(self, images, labels=None):
-        """GAN's checks, and for every step of D labelled and unlabelled images."""
+        """GAN's checks, and both labelled and unlabelled images for each step of D."""
         super().check(images, labels)
         check_labels(labels, images, -1, "SGAN.step")
-        for _, mine in shares(images, labels, self.d_steps):
+        for _, mine in split(images, labels, self.d_steps):
             if not ((mine >= 0).any() and (mine < 0).any()):
                 raise InputError("SGAN.step: expected labelled and unlabelled (-1) images in each step of D, got "
                                  f"{(mine >= 0).sum()} and {(mine < 0).sum()}")
 
     def g_step(self, batch, fake):
-        """With feature matching, G minimises mean (E f(G(z)) - E f(x))², the images x being the unlabelled ones."""
+        """With feature matching, G minimises mean (E f(G(z)) - E f(x))²: f is `features`, and x are the unlabelled images."""
         if self.objective == "non-saturating":
             return super().g_step(batch, fake)
         with self.discriminator.frozen():  # as in GAN.g_step
@@ -123,11 +123,11 @@ class SGAN(GAN):
         return images
 
     def supervised_step(self, images, labels):
-        """A step of D as a mere classifier of labelled images (N, H, W, 1) in [-1, 1]: what the game is compared with."""
+        """A step of D as a plain classifier of labelled images (N, H, W, 1) in [-1, 1]: the baseline for the game."""
         loss = softmax_cross_entropy(self.discriminate(Tensor(self.pixels.inward(images))), labels)
         self.d_optimizer.minimize(loss)
         return {"d_loss": loss.item()}
 
     def classify(self, images):
-        """The digit that D reads in each image, float32 (n, 28, 28, 1) in [-1, 1] -> integers (n,)."""
+        """The digit that D assigns to each image: float32 (n, 28, 28, 1) in [-1, 1] -> integers (n,)."""
         return self.outputs(images).argmax(1)

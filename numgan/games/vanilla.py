@@ -41,7 +41,7 @@ def minimal():
 
 @dataclass(frozen=True)
 class Variant:
-    """What one source publishes. weight: of D's loss, 0.5 for the mean of its two parts."""
+    """What one source publishes. weight: as in CrossEntropy."""
 
     layers: callable
     batch_size: int = 100
@@ -64,9 +64,9 @@ VARIANTS = {
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class VanillaGAN(GAN):
-    """variant "dense", "shallow" or "minimal". Settings that are None take the variant's own value.
+    """Fully connected networks. A setting that is None takes the value of the variant: "dense", "shallow" or "minimal".
 
-    objective and real_label are CrossEntropy's.
+    objective and real_label are as in CrossEntropy.
     """
 
     variant: str = "dense"
@@ -77,7 +77,7 @@ class VanillaGAN(GAN):
     real_label: float | None = None
 
     def build(self):
-        """Networks for 28 × 28 × 1 images, losses, looks."""
+        """Make the networks, for 28 × 28 × 1 images, the losses and the looks."""
         if self.variant not in VARIANTS:
             raise InputError(f"expected variant {', '.join(VARIANTS)}, got {self.variant!r}")
         variant = VARIANTS[self.variant]
@@ -92,5 +92,5 @@ class VanillaGAN(GAN):
         self.looks = Samples(references=self.losses.equilibrium())
 
     def d_outputs(self, real, fake):
-        """Real and fake images go through D together."""
+        """Real and fake images pass through D as one batch."""
         return as_one_batch(self.discriminate, real, fake)

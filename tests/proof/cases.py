@@ -45,7 +45,7 @@ class Case:
     """An op under test: Tensors -> Tensor, and the same in complex-safe NumPy.
 
     linear     the inputs in each of which the op is a linear map, for the dot-product identity
-    moved      (rng, input) -> the input elsewhere: of another size, far from 0 (conditioning.py)
+    moved      (rng, input) -> the input elsewhere: of another size, far from 0 (keeps_its_digits)
     unit       numbers that value and gradient are differences of, as is 1 - y² of 1: below its last digit all is lost
     """
 

@@ -5,7 +5,7 @@ derivative to the last digit: no difference is taken, nothing cancels (Squire & 
 or logaddexp of NumPy's, and comparisons look at the real part only.
 
 They keep their digits, too, where a textbook's formula loses them, and run in any precision: at np.longdouble they are what
-float32 and float64 are measured with far from 0 and 1 (conditioning.py).
+float32 and float64 are measured with far from 0 and 1 (keeps_its_digits).
 """
 
 import itertools

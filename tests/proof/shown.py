@@ -79,7 +79,7 @@ def warnings_come_at_their_thresholds():
                                           (even, 1.0, 0.0, ""), ([2, 38, *even[2:]], 1.0, 1.0, "collapse: few of 0"),
                                           (even, 0.49, 1.0, "collapse: samples are alike")):
         first, second = remarks_on((400, counts, spread), (500, counts, spread), real=real)
-        assert first.startswith("  200 samples read as 0 … 9: " + " ".join(map(str, counts)))
+        assert first.startswith("  200 samples classified as 0 … 9: " + " ".join(map(str, counts)))
         assert "collapse" not in first
         assert warning in second
         assert ("collapse" in second) == bool(warning)

@@ -1,4 +1,4 @@
-"""Looking over the engine's shoulder: every op passes through from_op, so that is where to watch and to break things."""
+"""Every op passes through from_op: here it can be watched, or broken."""
 
 from contextlib import contextmanager
 

@@ -1,0 +1,73 @@
+"""How a Tensor meets NumPy, and the errors of everyday use."""
+
+import operator
+
+import numpy as np
+import pytest
+
+import numgan as ng
+from numgan import InputError, Tensor
+from numgan.tensor import from_op
+
+
+def leaf(*shape, dtype=np.float64, seed=0):
+    return Tensor(np.asarray(np.random.default_rng(seed).uniform(0.5, 1.5, shape), dtype), requires_grad=True)
+
+
+def double(x, vjp=lambda g: 2 * g):
+    """y = 2x as an op from outside the package, with any vjp."""
+    return from_op(2 * x.data, (x, lambda g: vjp(g)))
+
+
+@pytest.mark.parametrize("other", [np.arange(1.0, 10).reshape(3, 3), np.float64(2.5), np.array(2.5), 2.5, 3], ids=repr)
+@pytest.mark.parametrize("op", [operator.add, operator.sub, operator.mul, operator.truediv, operator.matmul])
+def test_operators_reach_the_tensor_from_both_sides(op, other):
+    if op is operator.matmul:
+        other = np.ones((3, 3)) * other
+    for swap in (lambda a, b: (a, b)), (lambda a, b: (b, a)):
+        x = leaf(3, 3)
+        y = op(*swap(x, other))
+        assert isinstance(y, Tensor)
+        np.testing.assert_allclose(y.data, op(*swap(x.data, other)), rtol=1e-14)
+        y.sum().backward()
+        assert np.abs(x.grad).min() > 0
+
+
+@pytest.mark.parametrize("op", [ng.add, ng.sub, ng.mul, ng.div, ng.matmul])
+def test_mixed_dtypes_are_refused_but_plain_numbers_adapt(op):
+    x = leaf(2, 2, dtype=np.float32)
+    for wrong in (leaf(2, 2), np.ones((2, 2)), np.ones((2, 2), int)):
+        for pair in ((x, wrong), (wrong, x)):
+            with pytest.raises(InputError, match=r"float32.*float64|float64.*float32|got int"):
+                op(*pair)
+    if op is not ng.matmul:
+        assert {op(x, n).dtype for n in (2, 2.5, np.float64(2.5), np.array(2.5))} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("data", [[1, 2], np.arange(3), np.ones(2, bool), np.ones(2, complex), ["a"]], ids=repr)
+def test_only_floats_make_a_tensor(data):
+    with pytest.raises(InputError, match="expected floating-point data, got"):
+        Tensor(data)
+
+
+def test_a_mistyped_attribute_is_an_error():
+    for t in (leaf(2), leaf(2) * 2.0, ng.Parameter(np.ones(2))):
+        with pytest.raises(AttributeError):
+            t.gard = np.ones(2)
+
+
+def test_repr_shows_value_dtype_and_origin():
+    assert repr(Tensor(np.float32([1, 2.5]))) == "Tensor([1. , 2.5], float32)"
+    assert repr(leaf(2)).endswith("float64, requires_grad=True)")
+    assert repr(ng.exp(leaf(4, 50))) == "Tensor(shape (4, 50), float64, from exp)"
+    y = double(leaf(2))
+    y.sum().backward()
+    assert repr(y).startswith("Tensor(["), "also when its graph is gone"
+
+
+def test_first_nonfinite_names_the_op_or_the_parameter_where_it_began():
+    x, p = leaf(3), ng.Parameter(np.array([1.0, np.nan]), name="2_Dense.w")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        assert ng.log(x).sum().first_nonfinite() == ""
+        assert (ng.exp(ng.log(x - x)) + (0.0 / (x - x))).sum().first_nonfinite() == "log of shape (3,)"
+        assert (ng.exp(p) * 2.0).sum().first_nonfinite() == "2_Dense.w of shape (2,)"
