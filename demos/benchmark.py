@@ -13,10 +13,12 @@ import importlib.util
 import json
 import os
 import pstats
-import resource
 import subprocess
 import sys
 import time
+
+from numgan import InputError, console
+from numgan.console import whole
 
 ENGINES = ("numgan", "torch", "torch channels_last")
 OTHER = "elementwise, sums, Python"
@@ -163,10 +165,19 @@ def worker(engine, game, batch, threads, steps):
         began = time.perf_counter()
         step()
         times.append(time.perf_counter() - began)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_memory()
     began = time.perf_counter()
     sample(10_000)
     print(json.dumps({"times": times[5:], "peak": peak, "sample": time.perf_counter() - began}))
+
+
+def peak_memory():
+    """The most memory that this process has had, in MB; not known on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return float("nan")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def environment(threads):
@@ -182,8 +193,11 @@ def worker_command(engine, args, batch):
 
 def measure(engine, args, batch, threads=None):
     """The figures that a worker printed, and the median of its step times."""
-    done = subprocess.run(worker_command(engine, args, batch), env=environment(threads or args.threads), check=True,
+    done = subprocess.run(worker_command(engine, args, batch), env=environment(threads or args.threads), check=False,
                           capture_output=True, text=True)
+    if done.returncode:
+        reason = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
+        raise InputError(f"{engine}, batch {batch}: expected a measurement, got {reason[-1]}")
     result = json.loads(done.stdout)
     result["median"] = sorted(result["times"])[len(result["times"]) // 2]
     return result
@@ -193,10 +207,10 @@ def main():
     """Run the rounds of all engines, then print the table."""
     parser = argparse.ArgumentParser(description="numgan against PyTorch on this CPU.", usage="%(prog)s [options]")
     parser.add_argument("--game", choices=BATCHES, default="dcgan", help="default dcgan")
-    parser.add_argument("--batch", type=int, help="images in each minibatch; default 32, dense 128")
-    parser.add_argument("--threads", type=int, default=2, help="default 2")
-    parser.add_argument("--rounds", type=int, default=5, help="default 5")
-    parser.add_argument("--steps", type=int, default=40, help="steps in each round; default 40")
+    parser.add_argument("--batch", type=whole(1, 10_000), help="images in each minibatch; default 32, dense 128")
+    parser.add_argument("--threads", type=whole(1, 1024), default=2, help="default 2")
+    parser.add_argument("--rounds", type=whole(1, 1000), default=5, help="default 5")
+    parser.add_argument("--steps", type=whole(1, 100_000), default=40, help="steps in each round; default 40")
     parser.add_argument("--where", action="store_true", help="numgan only: where its time is spent, and how it scales")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -232,4 +246,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    console.run(main)

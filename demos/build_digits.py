@@ -7,7 +7,6 @@
 import argparse
 import json
 import os
-import sys
 import tarfile
 import zlib
 from contextlib import suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from numgan import console
 from numgan.errors import InputError
 
 COUNTS = (1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944, 978)  # of the digits 0 to 9 in this version
@@ -69,7 +69,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    console.run(main)

@@ -1,11 +1,13 @@
 """Check every derivative of numgan against difference quotients, and print what was checked: python demos/check_gradients.py"""
 
+import argparse
 import inspect
 import sys
 
 import numpy as np
 
 import numgan as ng
+from numgan import console
 
 rng = np.random.default_rng(0)
 normal = rng.standard_normal
@@ -53,17 +55,18 @@ def formula(op):
 
 def main():
     """Print one row per op."""
+    argparse.ArgumentParser(description="Check every derivative of numgan against difference quotients.").parse_args()
     print(f"{'op':22} {'what is checked':66}  max error")
     worst = 0.0
     for op, (f, *inputs) in CHECKS.items():
-        error = ng.gradcheck(f, *inputs)
+        try:
+            error = ng.gradcheck(f, *inputs)
+        except AssertionError as difference:
+            sys.exit(f"{op.__name__}: {difference}")
         worst = max(worst, error)
         print(f"{op.__name__:22} {formula(op):66}  {error:9.1e}")
     print(f"{len(CHECKS)} ops; all derivatives agree with difference quotients to {worst:.0e}")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except AssertionError as error:
-        sys.exit(str(error))
+    console.run(main)

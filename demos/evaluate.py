@@ -2,12 +2,12 @@
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
 
-from numgan import InputError, data, metrics
+from numgan import InputError, console, data, metrics
+from numgan.console import SEED, whole
 from numgan.games.acgan import ACGAN, asked
 from numgan.run import load_game
 
@@ -21,14 +21,12 @@ def arguments():
                                      usage="%(prog)s CHECKPOINT [options]")
     add = parser.add_argument
     add("checkpoint", type=Path, metavar="CHECKPOINT", help="a run's checkpoint.npz")
-    add("--n", type=int, help="how many digits; default and maximum 10,000, or 5,000 with digits-10k")
-    add("--seed", type=int, default=0, help="random seed of the codes z; default 0")
+    add("--n", type=whole(2), help="how many digits; default and maximum 10,000, or 5,000 with digits-10k")
+    add("--seed", type=SEED, default=0, help="random seed of the codes z; default 0")
     add("--data", choices=data.NAMES, help="the real digits; default mnist if --data-dir or $NUMGAN_DATA is set, else the "
                                            "10,000 embedded digits, which have no test set")
     add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
     args = parser.parse_args()
-    if args.seed < 0:
-        raise InputError(f"--seed: expected a number >= 0, got {args.seed}")
     args.data = args.data or ("mnist" if args.data_dir or os.environ.get("NUMGAN_DATA") else "digits-10k")
     return args
 
@@ -118,7 +116,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (InputError, MemoryError, OSError) as error:
-        sys.exit(f"{os.path.basename(sys.argv[0])}: error: {error}")
+    console.run(main)

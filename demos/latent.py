@@ -10,14 +10,14 @@ compare      train DCGAN with batch norm and with weight norm: which reconstruct
 
 import argparse
 import itertools
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
 
-from numgan import InputError, data, metrics, plotting
+from numgan import InputError, console, data, metrics, plotting
 from numgan.batches import ImageBatches
+from numgan.console import SEED, file, whole
 from numgan.games import DCGAN, GAN
 from numgan.latent import descend, lerp, reconstruct, slerp
 from numgan.run import Run, continued, load_game
@@ -33,28 +33,22 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help="COMMAND --help lists its options")
     for name in ("interpolate", "arithmetic", "reconstruct", "all", "compare"):
-        add = commands.add_parser(name).add_argument
+        add = commands.add_parser(name, usage="%(prog)s [options]").add_argument
         if name == "compare":
-            add("--steps", type=int, default=2000, help="training steps; default 2000")
-            add("--seeds", type=int, default=2, help="runs with each norm; default 2")
+            add("--steps", type=whole(), default=2000, help="training steps; default 2000")
+            add("--seeds", type=whole(1, 1000), default=2, help="runs with each norm; default 2")
             add("--out", type=Path, default=Path("runs", "norms"), help="folder for the runs; default runs/norms")
         else:
             add("checkpoint", type=Path, metavar="CHECKPOINT", help="a run's checkpoint.npz")
-            add("--seed", type=int, default=0, help="random seed of the codes z; default 0")
-            add("--out", type=Path, default=Path(f"{name}.png"), help=f"the sheet; default {name}.png")
+            add("--seed", type=SEED, default=0, help="random seed of the codes z; default 0")
+            add("--out", type=file(".png"), default=Path(f"{name}.png"), help=f"the sheet; default {name}.png")
         if name in ("reconstruct", "all", "compare"):
             n, restarts = (100, 2) if name == "compare" else (32, 8)
-            add("--n", type=int, default=n, help=f"how many held-out digits, and as many training digits; default {n}")
-            add("--restarts", type=int, default=restarts, help=f"starting codes for each digit; default {restarts}")
-            add("--descent", type=int, default=200, help="steps of each descent; default 200")
+            add("--n", type=whole(1, 5000), default=n, help=f"how many held-out and how many training digits; default {n}")
+            add("--restarts", type=whole(1, 1000), default=restarts, help=f"starting codes for each digit; default {restarts}")
+            add("--descent", type=whole(), default=200, help="steps of each descent; default 200")
             add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
-    args = parser.parse_args()
-    for name, least in {"n": 1, "restarts": 1, "descent": 1, "seeds": 1, "steps": 1, "seed": 0}.items():
-        if getattr(args, name, least) < least:
-            raise InputError(f"--{name}: expected a number >= {least}, got {getattr(args, name)}")
-    if args.command != "compare" and args.out.suffix != ".png":
-        raise InputError(f"--out: expected a name that ends in .png, got {args.out}")
-    return args
+    return parser.parse_args()
 
 
 def interpolation(game, rng):
@@ -189,17 +183,20 @@ def main():
     if not isinstance(game, GAN):
         raise InputError(f"{args.checkpoint}: expected a game whose generator draws from codes z, got {type(game).__name__}")
     parts = {"interpolate": interpolation, "arithmetic": arithmetic, "reconstruct": lambda *of: reconstruction(*of, args)}
-    made = [part(game, rng) for name, part in parts.items() if args.command in (name, "all")]
-    blank = np.full_like(made[0][:COLUMNS], -1)
-    page = [images for part in made for images in (part, blank)][:-1]
-    plotting.save_sheet(args.out, np.concatenate(page), COLUMNS)
-    print(args.out)
+    made, problem = [], None
+    for part in (part for name, part in parts.items() if args.command in (name, "all")):
+        try:
+            made.append(part(game, rng))
+        except InputError as error:  # a part that a weak generator cannot draw: the others are drawn all the same
+            problem = error
+    if made:
+        blank = np.full_like(made[0][:COLUMNS], -1)
+        page = [images for part in made for images in (part, blank)][:-1]
+        plotting.save_sheet(args.out, np.concatenate(page), COLUMNS)
+        print(args.out)
+    if problem:
+        raise problem
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (InputError, FloatingPointError, MemoryError, OSError) as error:
-        sys.exit(f"{os.path.basename(sys.argv[0])}: error: {error}")
-    except KeyboardInterrupt:
-        sys.exit(f"stopped; resume with: {sys.executable} {' '.join(sys.argv)}")
+    console.run(main, stopped="stopped; `compare` is resumed by the same command")

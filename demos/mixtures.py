@@ -1,16 +1,17 @@
 """Which modes of a mixture of Gaussians does a GAN lose? python demos/mixtures.py  (see --help; --table runs them all)"""
 
 import argparse
-import os
+import shlex
 import sys
 from pathlib import Path
 
 import numpy as np
 
-from numgan import InputError, metrics, plotting
+from numgan import InputError, console, metrics, plotting
 from numgan.batches import PointBatches
+from numgan.console import SEED, whole
 from numgan.games.mixture import MIXTURES, MixtureGAN, MixtureLSGAN
-from numgan.run import Run, continued, recorded, whole
+from numgan.run import Run, continued, intact, recorded
 from numgan.training import train
 
 GAMES = {"vanilla": MixtureGAN, "least-squares": MixtureLSGAN}
@@ -25,10 +26,10 @@ def arguments():
     add = parser.add_argument
     add("--mixture", choices=MIXTURES, help="8 modes on a ring (default), or 25 on a grid")
     add("--loss", choices=GAMES, help="default vanilla")
-    add("--pack", type=int, help="points that D judges together (PacGAN); default 2; 1 is the plain GAN")
-    add("--steps", type=int, help=f"total steps, over which the learning rate falls to 0; default {DEFAULTS['steps']}")
-    add("--every", type=int, help=f"steps between pictures and checkpoints; default {DEFAULTS['every']}")
-    add("--seed", type=int, help="random seed; default 0")
+    add("--pack", type=whole(1, 1000), help="points that D judges together (PacGAN); default 2; 1 is the plain GAN")
+    add("--steps", type=whole(), help=f"total steps, over which the learning rate falls to 0; default {DEFAULTS['steps']}")
+    add("--every", type=whole(), help=f"steps between pictures and checkpoints; default {DEFAULTS['every']}")
+    add("--seed", type=SEED, help="random seed; default 0")
     add("--out", type=Path, help="folder for the results; default runs/MIXTURE-LOSS, or runs/mixtures for the table")
     add("--resume", type=Path, metavar="CHECKPOINT", help="resume a run, as if it had not been interrupted")
     add("--table", action="store_true", help=f"every mixture and loss with {SEEDS} seeds; repeat the command to resume")
@@ -37,8 +38,6 @@ def arguments():
 
 def new_run(about, out):
     """A new run."""
-    if about["seed"] < 0:
-        raise InputError(f"--seed: expected a number >= 0, got {about['seed']}")
     mixture = MIXTURES[about["mixture"]]
     game_seed, data_seed = map(np.random.default_rng, np.random.SeedSequence(about["seed"]).spawn(2))
     game = GAMES[about["loss"]](scale=mixture.scale, pack=about["pack"], lr_steps=about["steps"], rng=game_seed)
@@ -95,32 +94,26 @@ def main():
     if every_run:
         if resume or options.keys() - {"steps", "every"}:
             raise InputError("--table: runs every mixture, loss and seed: expected no options but --steps, --every, --out")
-        if min(options.get("steps", 1), options.get("every", 1)) < 1:
-            raise InputError("--table: expected --steps and --every >= 1")
         return table(options, out or Path("runs", "mixtures"))
     if resume:
         out = out or resume.parent
         about = recorded(resume, options, DEFAULTS, ("steps", "every"))
-        with whole(resume):
+        with intact(resume):
             batches = new_run(about, out).batches
         run = Run.load(resume, batches, out, about, draw)
     else:
         about = DEFAULTS | options
         run = new_run(about, out or Path("runs", "{mixture}-{loss}".format(**about)))
     if run.path.exists() and not (resume and run.path.samefile(resume)):
-        raise InputError(f"{run.out} already holds a run: choose another --out, or resume it: --resume {run.path}")
+        raise InputError(f"{run.out} already holds a run: choose another --out, or resume it: --resume "
+                         f"{shlex.quote(str(run.path))}")
     try:
         train(run, run.about["steps"], run.about["every"])
     except KeyboardInterrupt:
-        sys.exit(f"resume with: {sys.executable} {sys.argv[0]} --resume {run.path}")
+        raise KeyboardInterrupt(f"resume with: {console.command(sys.argv[0], '--resume', run.path)}") from None
     modes, share = score(run)
     print(f"{run.out}: {modes} of {len(run.batches.distribution.centres)} modes, {share:.1%} high quality")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit("stopped; the same command resumes the table")
-    except (InputError, FloatingPointError, MemoryError, OSError) as error:
-        sys.exit(f"{os.path.basename(sys.argv[0])}: error: {error}")
+    console.run(main, stopped="stopped; the same command resumes a --table")

@@ -1,17 +1,18 @@
 """Train a GAN on handwritten digits: python demos/mnist_gan.py  (see --help; the first thing to run)."""
 
 import argparse
-import os
+import shlex
 import sys
 from pathlib import Path
 
 import numpy as np
 
-from numgan import InputError, data
+from numgan import InputError, console, data
 from numgan.batches import HalfLabelledBatches, ImageBatches
+from numgan.console import SEED, whole
 from numgan.doctor import Doctor
 from numgan.games import ACGAN, BEGAN, DCGAN, LSGAN, SGAN, VanillaGAN
-from numgan.run import Run, load_game, recorded, whole
+from numgan.run import Run, intact, load_game, recorded
 from numgan.training import train
 
 GAMES = {"dcgan": (DCGAN, {}), "dense": (VanillaGAN, {"variant": "dense"}), "shallow": (VanillaGAN, {"variant": "shallow"}),
@@ -30,23 +31,23 @@ def arguments():
                                      argument_default=argparse.SUPPRESS)
     add = parser.add_argument
     add("--game", choices=GAMES, help="default dcgan")
-    add("--steps", type=int, help="total steps, including those before --resume; default 2000")
-    add("--batch", type=int, help="images in each minibatch; default 32 (dense, sgan 128, shallow, minimal 100, began 16)")
-    add("--seed", type=int, help="random seed; default 0")
+    add("--steps", type=whole(), help="total steps, including those before --resume; default 2000")
+    add("--batch", type=whole(), help="images in each minibatch; default 32 (dense, sgan 128, shallow, minimal 100, began 16)")
+    add("--seed", type=SEED, help="random seed; default 0")
     add("--data", choices=("digits-10k", "mnist"), help="10,000 embedded digits (default) or MNIST's 60,000")
     add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
     add("--out", type=Path, help="folder for the results; default runs/GAME, or the checkpoint's folder with --resume")
-    add("--every", type=int, help="steps between sample sheets and checkpoints; default 200")
+    add("--every", type=whole(), help="steps between sample sheets and checkpoints; default 200")
     add("--objective", choices=("non-saturating", "saturating", "feature matching"),
         help="G's objective; default non-saturating (sgan: feature matching)")
-    add("--d-steps", type=int, help="steps of D per step of G (Goodfellow's k); default 1")
+    add("--d-steps", type=whole(1, 1000), help="steps of D per step of G (Goodfellow's k); default 1")
     add("--real-label", type=float, help="D's target for real images, in (0.5, 1]; default 1, dense 0.9")
     add("--lr", type=float, help="Adam's learning rate; default: the game's")
-    add("--lr-steps", type=int, help="let the learning rate fall to 0 over the second half of this many steps; default: "
+    add("--lr-steps", type=whole(), help="let the learning rate fall to 0 over the second half of this many steps; default: "
                                      "constant (sgan: 6000)")
     add("--average", type=float, help="draw samples with a moving average of G's weights, with this decay per step: try 0.99, "
                                       "or 0.999 for 10,000 steps and more, since G's initial weights then fade slowly")
-    add("--labels", type=int, help="sgan: number of labelled images, class-balanced; default 100")
+    add("--labels", type=whole(), help="sgan: number of labelled images, class-balanced; default 100")
     add("--gamma", type=float, help="began: the diversity ratio, in (0, 1]; default 0.95")
     add("--resume", type=Path, metavar="CHECKPOINT", help="resume a run, as if it had not been interrupted")
     add("--summary", action="store_true", help="print the networks and exit")
@@ -75,8 +76,6 @@ def batches_for(about, size):
 
 def seeds(about):
     """Three seeds: of the game, of the minibatches, and of the choice of labelled images."""
-    if about["seed"] < 0:
-        raise InputError(f"--seed: expected a number >= 0, got {about['seed']}")
     return np.random.SeedSequence(about["seed"]).spawn(3)
 
 
@@ -93,12 +92,13 @@ def run_for(options):
     if path is None:
         out = out or Path("runs", options.get("game", DEFAULTS["game"]))
         if (out / "checkpoint.npz").exists():
-            raise InputError(f"{out} already holds a run: choose another --out, or resume it: --resume {out}/checkpoint.npz")
+            raise InputError(f"{out} already holds a run: choose another --out, or resume it: --resume "
+                             f"{shlex.quote(str(out / 'checkpoint.npz'))}")
         return new_run(DEFAULTS | options, out)
     about, out = recorded(path, options, DEFAULTS, ("steps", "every", "data_dir")), out or path.parent
     if out.resolve() != path.parent.resolve() and (out / "checkpoint.npz").exists():
         raise InputError(f"{out} holds another run: choose another --out")
-    with whole(path):
+    with intact(path):
         batches = new_run(about, out).batches
     return Run.load(path, batches, out, about)
 
@@ -107,19 +107,20 @@ def main():
     """Settings, game, loop."""
     options = arguments()
     if options.pop("summary", False):
-        game = load_game(options["resume"]) if "resume" in options else game_for(DEFAULTS | options)
+        if path := options.pop("resume", None):
+            recorded(path, options, DEFAULTS, ("steps", "every", "data_dir", "out"))
+            game = load_game(path)
+        else:
+            game = game_for(DEFAULTS | options)
         print("\n\n".join(f"{name}\n{network.summary()}" for name, network in game.networks().items()))
         return
     run = run_for(options)
     try:
         train(run, run.about["steps"], run.about["every"], Doctor())
     except KeyboardInterrupt:
-        sys.exit(f"resume with: {sys.executable} {sys.argv[0]} --resume {run.path}")
+        raise KeyboardInterrupt(f"resume with: {console.command(sys.argv[0], '--resume', run.path)}") from None
     print(f"{run.out}: samples/, progress.gif, curves.png, log.csv, checkpoint.npz")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (InputError, FloatingPointError, MemoryError, OSError) as error:
-        sys.exit(f"{os.path.basename(sys.argv[0])}: error: {error}")
+    console.run(main)

@@ -1,13 +1,12 @@
 """Draw digits with a trained generator: python demos/sample.py runs/dcgan/checkpoint.npz --n 100 --out digits.png"""
 
 import argparse
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
 
-from numgan import InputError, data, plotting
+from numgan import console, data, plotting
+from numgan.console import SEED, file, whole
 from numgan.files import atomic
 from numgan.run import load_game
 
@@ -16,15 +15,11 @@ def main():
     """Checkpoint in, pictures or arrays out."""
     parser = argparse.ArgumentParser(description="Draw digits with a trained generator.", usage="%(prog)s CHECKPOINT [options]")
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a run's checkpoint.npz")
-    parser.add_argument("--n", type=int, default=100, help="how many digits; default 100")
-    parser.add_argument("--seed", type=int, default=0, help="random seed of the codes z; default 0")
-    parser.add_argument("--out", type=Path, default=Path("samples.png"),
+    parser.add_argument("--n", type=whole(1, 10**7), default=100, help="how many digits; default 100")
+    parser.add_argument("--seed", type=SEED, default=0, help="random seed of the codes z; default 0")
+    parser.add_argument("--out", type=file(".png", ".npz"), default=Path("samples.png"),
                         help="samples.png (default): a sheet; *.npz: array `images`, uint8, (n, 28, 28)")
     args = parser.parse_args()
-    if args.out.suffix not in (".png", ".npz"):
-        raise InputError(f"--out: expected a name that ends in .png or .npz, got {args.out}")
-    if args.seed < 0:
-        raise InputError(f"--seed: expected a number >= 0, got {args.seed}")
     images = load_game(args.checkpoint).sample(args.n, np.random.default_rng(args.seed))
     if args.out.suffix == ".png":
         plotting.save_sheet(args.out, images)
@@ -35,7 +30,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (InputError, MemoryError, OSError) as error:
-        sys.exit(f"{os.path.basename(sys.argv[0])}: error: {error}")
+    console.run(main)

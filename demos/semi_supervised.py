@@ -2,14 +2,13 @@
 
 import argparse
 import csv
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
 
-from numgan import InputError, data
+from numgan import console, data
 from numgan.batches import HalfLabelledBatches, ImageBatches
+from numgan.console import whole
 from numgan.files import atomic
 from numgan.games import SGAN
 from numgan.run import Run, continued
@@ -26,16 +25,14 @@ def arguments():
         "Test accuracy with a few labels, with and without unlabelled images. If interrupted, the same command resumes the "
         "table."))
     add = parser.add_argument
-    add("--labels", type=int, nargs="+", default=[25, 50, 100, 1000], help="numbers of labelled images; default 25 50 100 1000")
-    add("--seeds", type=int, default=3, help="runs for each number of labels; default 3")
-    add("--steps", type=int, default=6000, help="training steps of SGAN; default 6000")
+    add("--labels", type=whole(), nargs="+", default=[25, 50, 100, 1000],
+        help="numbers of labelled images; default 25 50 100 1000")
+    add("--seeds", type=whole(1, 1000), default=3, help="runs for each number of labels; default 3")
+    add("--steps", type=whole(), default=6000, help="training steps of SGAN; default 6000")
     add("--data", choices=data.NAMES, default="mnist", help="MNIST (default), or the embedded digits, a fifth held out")
     add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
     add("--out", type=Path, default=Path("runs", "semi-supervised"), help="folder; default runs/semi-supervised")
-    args = parser.parse_args()
-    if args.seeds < 1 or args.steps < 1:
-        raise InputError(f"expected --seeds and --steps >= 1, got {args.seeds} and {args.steps}")
-    return args
+    return parser.parse_args()
 
 
 def digits(name, folder):
@@ -104,9 +101,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit("stopped; the same command resumes the table")
-    except (InputError, FloatingPointError, MemoryError, OSError) as error:
-        sys.exit(f"{os.path.basename(sys.argv[0])}: error: {error}")
+    console.run(main, stopped="stopped; the same command resumes the table")

@@ -4,7 +4,6 @@ If interrupted, the same command resumes it after the last complete epoch, saved
 """
 
 import argparse
-import os
 import signal
 import sys
 from pathlib import Path
@@ -12,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from numgan import Adam, InputError, checkpoint, data, softmax_cross_entropy
+from numgan import Adam, checkpoint, console, data, softmax_cross_entropy
+from numgan.console import SEED, file, whole
 from numgan.files import atomic
 from numgan.memory import keep_freed_memory
 from numgan.metrics import Classifier, network
@@ -29,15 +29,10 @@ def arguments():
     add("--data", choices=data.NAMES, default="digits-10k",
         help="10,000 embedded digits (default; a tenth held out for testing), or MNIST's 60,000 and its test set")
     add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
-    add("--epochs", type=int, default=15, help="passes through the training digits; default 15")
-    add("--seed", type=int, default=0, help="random seed; default 0")
-    add("--out", type=Path, default=Path("classifier.npz"), help="the file to write; default classifier.npz")
-    args = parser.parse_args()
-    if args.epochs < 1 or args.seed < 0:
-        raise InputError(f"expected --epochs >= 1 and --seed >= 0, got {args.epochs} and {args.seed}")
-    if args.out.suffix != ".npz" or args.out.is_dir():
-        raise InputError(f"--out: expected a file whose name ends in .npz, got {args.out}")
-    return args
+    add("--epochs", type=whole(1, 10_000), default=15, help="passes through the training digits; default 15")
+    add("--seed", type=SEED, default=0, help="random seed; default 0")
+    add("--out", type=file(".npz"), default=Path("classifier.npz"), help="the file to write; default classifier.npz")
+    return parser.parse_args()
 
 
 def load(name, folder):
@@ -108,9 +103,4 @@ def main():
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, which leaves no temporary file
-    try:
-        main()
-    except (InputError, FloatingPointError, MemoryError, OSError) as error:
-        sys.exit(f"{os.path.basename(sys.argv[0])}: error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted; the same command resumes after the last complete epoch")
+    console.run(main, stopped="stopped; the same command resumes after the last complete epoch")

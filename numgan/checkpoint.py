@@ -1,6 +1,6 @@
 """One .npz file that holds everything a run needs to resume, and how it is read again.
 
-Damaged and foreign files are refused in one line, and nothing in a file can run code (no pickle). Read progress.py next.
+Damaged and foreign files are refused in one line, and nothing in a file can run code (no pickle). Read files.py next.
 """
 
 import io

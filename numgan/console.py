@@ -1,6 +1,6 @@
 """Where a script meets its user: every console, closed pipes, Ctrl-C, mistakes in one line, and options of one checked kind.
 
-Read files.py next.
+Read memory.py next.
 """
 
 import argparse
@@ -31,11 +31,11 @@ def spell(error):
 codecs.register_error("numgan.spell", spell)
 
 
-def run(main):
+def run(main, stopped="stopped"):
     """Run a script's `main`, and leave as a script should: with one line for a mistake, and never a traceback for it.
 
     InputError, and what a machine may lack (memory, disk, a finite number), end with status 1 and one line on standard error;
-    Ctrl-C with 130, and the text of the KeyboardInterrupt if it has one; a reader that went away (`| head`) with 141.
+    Ctrl-C with 130 and the text of the KeyboardInterrupt, or `stopped`; a reader that went away (`| head`) with 141.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -51,7 +51,7 @@ def run(main):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its exit
         sys.exit(141)
     except KeyboardInterrupt as stop:
-        print(stop if str(stop) else "stopped", file=sys.stderr)
+        print(stop if str(stop) else stopped, file=sys.stderr)
         sys.exit(130)
     except (InputError, FloatingPointError, MemoryError, OSError) as error:
         sys.exit(f"{name}: error: {' '.join(str(error).split()) or type(error).__name__}")

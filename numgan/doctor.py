@@ -26,7 +26,8 @@ class Doctor:
         counts = metrics.digit_histogram(metrics.load_classifier().probabilities(images))
         real = metrics.diversity(run.batches.examples(self.n))
         spread = metrics.diversity(images) / real if real else np.nan  # a data set of one image has no diversity
-        yield f"  {self.n} samples classified as 0 … 9: {' '.join(map(str, counts))}; diversity {spread:.2f} × that of real digits"
+        yield (f"  {self.n} samples classified as 0 … 9: {' '.join(map(str, counts))}; "
+               f"diversity {spread:.2f} × that of real digits")
         found = {f"few of {digit}" for digit in np.flatnonzero(counts < self.n / 80)}
         if spread < 0.5:
             found.add("samples are alike")

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and folders in which one process works at a time. Read checkpoint.py next."""
+"""Files that are whole or not there, and folders in which one process works at a time. Read progress.py next."""
 
 import os
 import re

@@ -1,5 +1,6 @@
-"""The line on standard error that shows how far a run has got. Read memory.py next."""
+"""The line on standard error that shows how far a run has got. Read console.py next."""
 
+import shutil
 import sys
 import time
 
@@ -9,7 +10,7 @@ class Progress:
 
     def __init__(self, done, total, names):
         self.first, self.total, self.names, self.began, self.shown = done, total, names, time.monotonic(), 0.0
-        self.live = sys.stderr.isatty()
+        self.live = sys.stderr is not None and sys.stderr.isatty()
 
     def show(self, row, lasting):
         """Show the row of the latest step, at most five times a second. A `lasting` row is always shown, and stays."""
@@ -24,5 +25,10 @@ class Progress:
                  end="\n" if lasting or not self.live else "")
 
     def say(self, line, end="\n"):
-        """Print a line, in place of the one that is being rewritten."""
-        print(f"\r{line:<79}" if self.live else line, end=end, file=sys.stderr, flush=True)
+        """Print a line, in place of the one that is being rewritten, which must not be wider than the terminal."""
+        if sys.stderr is None:  # closed by the caller
+            return
+        if self.live:
+            width = shutil.get_terminal_size().columns - 1
+            line = f"\r{line if end else line[:width]:<{width}}"
+        print(line, end=end, file=sys.stderr, flush=True)

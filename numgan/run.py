@@ -77,7 +77,7 @@ class Run:
         Raises InputError if the file is not a complete checkpoint of a game that this version knows.
         """
         saved, arrays = checkpoint.load(path)
-        with whole(path):
+        with intact(path):
             if batches.size != saved["batch"]:
                 raise InputError(f"expected batches of {saved['batch']} items, as in the saved run, got {batches.size}")
             shared = saved["rng"]["batches"] is None
@@ -106,7 +106,7 @@ def _history(columns, rows, looks):
 def load_game(path):
     """The game in a checkpoint, ready to sample from. Raises InputError if the file is not a complete checkpoint."""
     about, arrays = checkpoint.load(path)
-    with whole(path):
+    with intact(path):
         return _game(about, arrays, np.random.default_rng())
 
 
@@ -206,14 +206,15 @@ def _game(about, arrays, rng):
 
 
 @contextmanager
-def whole(path):
+def intact(path):
     """A block in which a missing or mistyped entry of a checkpoint raises an InputError that names the file."""
     try:
         yield
     except InputError as error:
         raise InputError(f"{path}: {error!s:.400}") from None  # a file may hold any text
     except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{path}: expected a complete checkpoint, got a {type(error).__name__} from it: {error!s:.200}") from None
+        problem = f"{type(error).__name__}: {error!s:.200}"
+        raise InputError(f"{path}: expected a complete checkpoint, got one that raises {problem}") from None
 
 
 def draw_sheet(path, run):

