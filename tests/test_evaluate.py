@@ -137,7 +137,7 @@ def test_ctrl_c_leaves_the_old_classifier(script, few_digits, tmp_path, monkeypa
     monkeypatch.setattr("numgan.Adam.minimize", interrupt)
     status, said, error = script(TRAIN, "--out", out)
     assert (status, said) == (130, "")
-    assert error.splitlines()[-1].startswith("interrupted")
+    assert error.splitlines()[-1].startswith("stopped")
     assert contents(tmp_path) == {"classifier.npz": b"precious"}
 
 
