@@ -44,6 +44,8 @@ def inflated(path):
     import gzip  # slow to import, like the others below: only when needed
     import zlib
 
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise InputError(f"{path}: expected a file, got a folder or a device")
     try:
         with open(path, "rb") as file:
             zipped = file.read(2) == b"\x1f\x8b"
