@@ -37,7 +37,10 @@ def numgan_game(game, batch):
 
 def torch_game(game, batch, channels_last, threads):
     """The same two functions for PyTorch."""
-    import torch
+    try:
+        import torch
+    except ImportError:
+        raise InputError("expected PyTorch for the comparison: pip install torch") from None
     from torch import nn
     from torch.nn.functional import binary_cross_entropy_with_logits as bce
     from torch.nn.functional import mse_loss
@@ -212,7 +215,7 @@ def main():
     parser.add_argument("--rounds", type=whole(1, 1000), default=5, help="default 5")
     parser.add_argument("--steps", type=whole(1, 100_000), default=40, help="steps in each round; default 40")
     parser.add_argument("--where", action="store_true", help="numgan only: where its time is spent, and how it scales")
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--worker", choices=("where", *ENGINES), help=argparse.SUPPRESS)
     args = parser.parse_args()
     batch = args.batch or BATCHES[args.game]
     if args.worker:

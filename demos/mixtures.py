@@ -67,6 +67,7 @@ def complete(about, out):
     """The run with these options, trained or resumed until all its steps are done."""
     run = continued(new_run(about, out), may_differ=("every",))
     if run.step < about["steps"]:
+        out.mkdir(parents=True, exist_ok=True)
         print(out, file=sys.stderr)
         train(run, about["steps"], about["every"])
     return run

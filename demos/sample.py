@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from numgan import console, data, plotting
+from numgan import InputError, console, data, plotting
 from numgan.console import SEED, file, whole
 from numgan.files import atomic
+from numgan.games import GAN
 from numgan.run import load_game
 
 
@@ -20,7 +21,10 @@ def main():
     parser.add_argument("--out", type=file(".png", ".npz"), default=Path("samples.png"),
                         help="samples.png (default): a sheet; *.npz: array `images`, uint8, (n, 28, 28)")
     args = parser.parse_args()
-    images = load_game(args.checkpoint).sample(args.n, np.random.default_rng(args.seed))
+    game = load_game(args.checkpoint)
+    if not (isinstance(game, GAN) and len(game.image_shape) == 3):
+        raise InputError(f"{args.checkpoint}: expected a game that draws images, got {type(game).__name__}")
+    images = game.sample(args.n, np.random.default_rng(args.seed))
     if args.out.suffix == ".png":
         plotting.save_sheet(args.out, images)
     else:

@@ -16,8 +16,8 @@ from .files import atomic
 
 FORMAT = "numgan checkpoint 1"
 ABOUT = "about.json"
-DAMAGED = (ArithmeticError, EOFError, LookupError, NotImplementedError, RecursionError, SyntaxError, TypeError, ValueError,
-           tokenize.TokenError, zipfile.BadZipFile)  # what zipfile, json and NumPy's header reader raise for damaged bytes
+DAMAGED = (ArithmeticError, EOFError, LookupError, MemoryError, NotImplementedError, RecursionError, SyntaxError, TypeError,
+           ValueError, tokenize.TokenError, zipfile.BadZipFile)  # zipfile's, json's and NumPy's exceptions for damaged bytes
 
 
 def save(path, about, arrays):

@@ -12,9 +12,10 @@ import unicodedata
 
 from .errors import InputError
 
-SPELLED = {"σ": "sigma", "γ": "gamma", "λ": "lambda", "β": "beta", "…": "...", "×": "x", "→": "->", "←": "<-", "±": "+-",
-           "−": "-", "–": "-", "’": "'", "″": "''", "′": "'", "≤": "<=", "≥": ">=", "·": "*", "ᵀ": "T", "ˣ": "^x", "⁻": "^-",
-           "∥": "|", "‖": "||", "Σ": "sum ", "∂": "d", "√": "sqrt ", "⟨": "<", "⟩": ">", "↦": "->", "⋆": "*", "x̂": "xhat"}
+SPELLED = {"β": "beta", "γ": "gamma", "η": "eta", "θ": "theta", "λ": "lambda", "μ": "mu", "π": "pi", "σ": "sigma", "φ": "phi",
+           "Σ": "sum ", "Ω": "Omega", "∂": "d", "√": "sqrt ", "∞": "inf", "…": "...", "×": "x", "·": "*", "⋆": "*", "−": "-",
+           "–": "-", "±": "+-", "≤": "<=", "≥": ">=", "→": "->", "↦": "->", "←": "<-", "’": "'", "′": "'", "″": "''", "‖": "||",
+           "⟨": "<", "⟩": ">", "ᵀ": "T", "ˣ": "^x", "⁻": "^-"}
 
 
 def spell(error):
@@ -23,8 +24,9 @@ def spell(error):
         raise error
     letters = []
     for letter in error.object[error.start:error.end]:
-        plain = SPELLED.get(letter) or unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode() or "?"
-        letters.append(plain)
+        plain = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
+        accent = unicodedata.combining(letter)
+        letters.append(SPELLED.get(letter) or plain or ("" if accent else "?"))
     return "".join(letters), error.end
 
 
@@ -73,7 +75,7 @@ def whole(least=1, most=10**9):
         except ValueError:
             value = None
         if value is None or not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most:,}, got {text:.40}")
+            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most:,}, got {text!r:.40}")
         return value
     return number
 
@@ -87,6 +89,6 @@ def file(*suffixes):
 
     def path(text):
         if not text.endswith(suffixes) or os.path.isdir(text):
-            raise argparse.ArgumentTypeError(f"expected a file whose name ends in {' or '.join(suffixes)}, got {text:.200}")
+            raise argparse.ArgumentTypeError(f"expected a file whose name ends in {' or '.join(suffixes)}, got {text!r:.200}")
         return Path(text)
     return path

@@ -47,6 +47,13 @@ class ConvolutionalGAN(GAN):
 
     fresh_z = False
 
+    def check(self, images, labels=None):
+        """GAN's checks, and at least two images for each step where G has batch statistics."""
+        super().check(images, labels)
+        if self.norm == "batch" and len(images) < 2 * self.d_steps:
+            raise InputError(f"{type(self).__name__}.step: expected at least 2 images for each step (BatchNorm), got "
+                             f"{len(images) // self.d_steps}")
+
     def build_networks(self, extra=0):
         """Make G and D, by default with 852,609 and 212,865 parameters; codes and D's outputs have `extra` more numbers."""
         size, width = self.size, self.width
