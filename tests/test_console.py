@@ -41,7 +41,8 @@ def test_output_is_complete_on_every_console(tmp_path, encoding, arguments):
 
 
 @pytest.mark.parametrize(("text", "spelled"), [
-    ("σ = 0.2", "sigma = 0.2"), ("0 … 9", "0 ... 9"), ("5 × 5 ± 1 → x²", "5 x 5 +- 1 -> x2"), ("fünf", "funf"), ("x̂ - μ", "x - mu"), ("日", "?")])
+    ("σ = 0.2", "sigma = 0.2"), ("0 … 9", "0 ... 9"), ("5 × 5 ± 1 → x²", "5 x 5 +- 1 -> x2"), ("fünf", "funf"),
+    ("x̂ - μ", "x - mu"), ("日", "?")])
 def test_what_a_console_cannot_show_is_spelled(text, spelled):
     assert text.encode("ascii", "numgan.spell").decode() == spelled
     assert text.encode("utf-8", "numgan.spell").decode() == text
