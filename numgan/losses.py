@@ -45,7 +45,8 @@ def bce(p, t):
     """Binary cross-entropy of probabilities p in [0, 1] against targets t in [0, 1]: mean of -t ln p - (1 - t) ln(1 - p).
 
     dL/dp = (-t / p + (1 - t) / (1 - p)) / n. Below the smallest normal float the logarithms are constant (-87 in float32)
-    and their derivative 0, so a saturated p costs much, not infinitely much. bce_with_logits needs no such cut: prefer it.
+    and their derivative 0, so a saturated p costs much, not infinitely much. -ln(1 - p) is `log1p(-p)`: 1 - p would lose the
+    digits of a small p. bce_with_logits needs no such cut: prefer it.
     Raises InputError if a p lies outside [0, 1].
     """
     p = as_tensor(p)
@@ -54,7 +55,7 @@ def bce(p, t):
         raise InputError(f"bce: expected probabilities in [0, 1], got {P.min():g} … {P.max():g}; logits? bce_with_logits")
     smallest = np.finfo(P.dtype).tiny
     yes, no = np.maximum(P, smallest), np.maximum(1 - P, smallest)
-    loss = -t * np.log(yes) - (1 - t) * np.log(no)
+    loss = -t * np.log(yes) - (1 - t) * np.log1p(-P, out=np.asarray(np.log(no)), where=P < 1)
     return from_op(loss.mean(),
                    (p, lambda g: g * ((1 - t) / no * (no > smallest) - t / yes * (yes > smallest)) / P.size))
 

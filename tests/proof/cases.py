@@ -325,7 +325,7 @@ def nearly_sure(rng, p):
     return p if rng.random() < 0.5 else np.minimum(1 - p, 1 - 2.0**-24)
 
 
-@case("bce", losses.bce, ref.bce, moved=nearly_sure, unit=(1, 0))  # 1 - p
+@case("bce", losses.bce, ref.bce, moved=nearly_sure)
 def _bce(draw):
     shape = draw(loss_shapes())
     return [lambda rng: rng.uniform(0.05, 0.95, shape)], {"t": target(draw, shape, 0.0, 1.0)}

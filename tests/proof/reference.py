@@ -231,7 +231,7 @@ def bce_with_logits(x, t):
 
 def bce(p, t):
     """Mean of -t ln p - (1 - t) ln(1 - p)."""
-    return mean(-t * np.log(p) - (1 - t) * np.log(1 - p))
+    return mean(-t * np.log(p) - (1 - t) * log1p(-p))
 
 
 def l2(y, t):
