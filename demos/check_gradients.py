@@ -41,6 +41,7 @@ CHECKS = {
     ng.bce_with_logits: (lambda x: ng.bce_with_logits(x, 0.9), normal((3, 4))),
     ng.bce: (lambda p: ng.bce(p, 0.9), rng.uniform(0.1, 0.9, (3, 4))),
     ng.l2: (lambda y: ng.l2(y, 1.0), normal((3, 4))), ng.l1: (lambda y: ng.l1(y, 0.0), normal((3, 4))),
+    ng.softmax: (ng.softmax, normal((3, 4))),
     ng.softmax_cross_entropy: (lambda x: ng.softmax_cross_entropy(x, np.array([0, 3, 1])), normal((3, 4))),
 }
 

@@ -26,7 +26,7 @@ from .layers import (
     glorot_uniform,
     normal,
 )
-from .losses import bce, bce_with_logits, l1, l2, softmax_cross_entropy
+from .losses import accuracy, bce, bce_with_logits, l1, l2, softmax, softmax_cross_entropy
 from .network import Layer, Sequential
 from .norm import batch_norm
 from .ops import (

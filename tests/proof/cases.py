@@ -331,6 +331,12 @@ def _bce(draw):
     return [lambda rng: rng.uniform(0.05, 0.95, shape)], {"t": target(draw, shape, 0.0, 1.0)}
 
 
+@case("softmax", losses.softmax, ref.softmax, unit=(0, 1))  # g - Σ g y
+def _softmax(draw):
+    shape = draw(shapes(1, dims=(1, 3)))
+    return [shape], {"axis": draw(st.integers(-len(shape), len(shape) - 1))}
+
+
 @case("softmax_cross_entropy", losses.softmax_cross_entropy, ref.softmax_cross_entropy, unit=(1, 1))  # ln 1, p - 1
 def _softmax_cross_entropy(draw):
     n, classes = draw(sides(1)), draw(st.integers(2, 5))

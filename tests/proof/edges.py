@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numgan import Tensor, losses, norm, ops
+from numgan import Tensor, conv, losses, norm, ops
 
 
 @dataclass

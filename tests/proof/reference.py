@@ -244,6 +244,12 @@ def l1(y, t):
     return mean(magnitude(y - t))
 
 
+def softmax(x, axis=-1):
+    """eˣ / Σ eˣ, both divided by the largest."""
+    exponentials = np.exp(x - maximum(x, axis, keepdims=True))
+    return exponentials / total(exponentials, axis, keepdims=True)
+
+
 def softmax_cross_entropy(x, labels):
     """Mean of -ln softmax(x)[label] = largest - x[label] + ln(1 + Σ exp(x - largest)), a sum over all but the largest."""
     loss = 0
