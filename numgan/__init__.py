@@ -4,7 +4,9 @@ To learn backpropagation, read the modules in this order: tensor, ops, gradcheck
 train something. Then read conv, norm and resize, and the games. README.md lists all modules.
 """
 
-from .conv import conv2d, conv2d_transpose
+import builtins
+
+from .conv import conv2d, conv2d_transpose, max_pool2d
 from .errors import InputError
 from .gradcheck import gradcheck, numerical_gradient
 from .layers import (
@@ -17,6 +19,7 @@ from .layers import (
     Flatten,
     GaussianNoise,
     LeakyReLU,
+    MaxPool2D,
     ReLU,
     Reshape,
     ResizeConv2D,

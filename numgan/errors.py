@@ -1,5 +1,7 @@
 """The one error that numgan raises for bad input. This is the last module: now read the tests, from tests/proof/README.md."""
 
+import numpy as np
+
 
 class InputError(ValueError):
     """Bad input. The message is one line: what was expected, what was given instead, and where.
@@ -7,3 +9,11 @@ class InputError(ValueError):
     The scripts in `demos/` print it without a traceback. A mistake that NumPy reports itself, such as shapes that do not
     broadcast, keeps NumPy's exception. Any other exception is a bug in numgan and keeps its traceback.
     """
+
+
+def check_positive(where, *, pairs=False, **values):
+    """InputError unless every value is a positive integer, or with `pairs` a pair of such."""
+    for name, value in values.items():
+        numbers = value if pairs and np.shape(value) == (2,) else (value,)
+        if not all(isinstance(v, (int, np.integer)) and v > 0 for v in numbers):
+            raise InputError(f"{where}: expected a positive integer{' or a pair' if pairs else ''} as {name}, got {value!r}")

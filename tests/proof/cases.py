@@ -128,6 +128,11 @@ def spread(shape):
     return values
 
 
+def apart(shape):
+    """Values no two of which are nearly equal: where the largest two are, a maximum has a kink."""
+    return lambda rng: rng.permutation(np.linspace(-2, 2, int(np.prod(shape)))).reshape(shape)
+
+
 # ---- elementwise
 
 for name, function in (("add", lambda a, b: a + b), ("sub", lambda a, b: a - b), ("mul", lambda a, b: a * b)):
@@ -278,6 +283,15 @@ def _upsample(draw):
 def _depth_to_space(draw):
     block = draw(st.integers(1, 3))
     return [(draw(sides()), draw(sides()), draw(sides()), block**2 * draw(sides(1, 2)))], {"block": block}
+
+
+@case("max_pool2d", conv.max_pool2d, ref.max_pool2d)
+def _max_pool2d(draw):
+    size, kernel, c, _, options = convolution_shapes(draw)
+    if not isinstance(options["padding"], str):  # a window sees at least one pixel
+        options["padding"] = tuple(tuple(min(n, k - 1) for n in p) for p, k in zip(options["padding"], kernel, strict=True))
+        size = tuple(max(n, k - sum(p)) for n, k, p in zip(size, kernel, options["padding"], strict=True))
+    return [apart((draw(sides(0, 2)), *size, c))], {"pool_size": kernel, **options}
 
 
 # ---- batch normalisation
@@ -441,6 +455,12 @@ def _leaky_relu_layer(draw):
 @layer_case("UpSampling2D", ng.UpSampling2D, reference=ref.upsample)
 def _upsampling(draw):
     return (2, 2, 3, 2), {"factor": draw(st.integers(1, 3))}
+
+
+@layer_case("MaxPool2D", ng.MaxPool2D, reference=ref.max_pool2d, values=apart)
+def _max_pooling(draw):
+    return (1, 5, 4, 2), {"pool_size": draw(st.integers(1, 3)), "padding": draw(st.sampled_from(["valid", "same"])),
+                          **draw(st.sampled_from([{}, {"strides": 1}, {"strides": (1, 2)}]))}
 
 
 @layer_case("Flatten", ng.Flatten, reference=lambda x: x.reshape(len(x), int(np.prod(x.shape[1:]))))
