@@ -15,13 +15,11 @@ from numgan import (
     Dense,
     Dropout,
     Flatten,
-    InputError,
     Layer,
     LeakyReLU,
     MaxPool2D,
     Parameter,
     ReLU,
-    Reshape,
     Sequential,
     Tensor,
     checkpoint,
@@ -60,7 +58,7 @@ class Holder(Layer):
         self.heads = {"b": Dense(1), "a": (Parameter(np.ones(1, dtype)), np.zeros(3, dtype))}
         self.heads["b"].build((2,), rng, dtype)
         self.blocks[1].build((2,), rng, dtype)
-        self.first = self.blocks[0]  # once more, under another name
+        self.again = self.blocks[:1]  # once more, under another name
 
     def forward(self, x):
         h = self.blocks[1](self.blocks[0](x)) + self.last
@@ -103,6 +101,15 @@ def test_containers_that_contain_themselves_and_layers_that_know_their_owner_end
     assert [name for name, _ in layer.walk()] == ["parts.0", "parts.0.w"]
 
 
+def test_who_made_attributes_of_a_lists_layers_keeps_their_names():
+    class Workaround(Sequential):
+        def __init__(self):
+            self.parts = [Dense(2), Dense(1)]
+            super().__init__(*self.parts, input_shape=(3,), rng=np.random.default_rng(0))
+
+    assert [p.name for p in Workaround().parameters()] == ["0_Dense.w", "0_Dense.b", "1_Dense.w", "1_Dense.b"]
+
+
 def test_the_names_in_a_sequential_stay():
     made = net(Dense(4), Sequential(Dense(2), BatchNorm()))
     assert list(made.state()) == [
@@ -119,6 +126,12 @@ def test_the_names_in_a_sequential_stay():
 def test_a_layer_prints_as_it_was_written(text):
     layer = eval(text, vars(ng))
     assert repr(layer) == repr(copy.deepcopy(layer)) == text
+
+
+def test_layers_without_options_take_none():
+    for wrong in (lambda: ReLU(0.2), lambda: Flatten(1), lambda: Layer(name="mine")):
+        with pytest.raises(TypeError):
+            wrong()
 
 
 def test_functions_print_by_name_and_layers_of_ones_own_like_all_others():
@@ -295,7 +308,7 @@ def test_a_star_import_leaves_pythons_own_names_alone():
     exec("from numgan import *", namespace)
     del namespace["__builtins__"]
     assert [name for name in namespace if hasattr(builtins, name)] == []
-    assert {"Tensor", "Dense", "MaxPool2D", "max_pool2d", "softmax", "accuracy", "conv2d", "exp", "InputError"} <= set(namespace)
+    assert {"Tensor", "Dense", "MaxPool2D", "max_pool2d", "softmax", "accuracy", "exp", "InputError"} <= set(namespace)
     assert not any(type(value) is type(math) for value in namespace.values())
     assert ng.abs(np.array([-2.0])).item() == ng.max(np.array([1.0, 2.0])).item() == ng.sum(np.array([1.5, 0.5])).item() == 2
 
