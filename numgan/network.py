@@ -66,11 +66,29 @@ class Layer:
         return {name: item.data if isinstance(item, Parameter) else item
                 for name, item in self.walk() if not isinstance(item, Layer)}
 
-    def load_state(self, state):
-        """Take over what `state()` of an equal network returned. If it differs: InputError, and nothing has changed."""
-        load_arrays(self.state(), state, type(self).__name__)
+    def load_state(self, state, where=None):
+        """Take over what `state()` of an equal network returned. If it differs: InputError, and nothing has changed.
+
+        `where` stands at the beginning of the message: where the state came from; by default, the class of the network.
+        """
+        load_arrays(self.state(), state, where or type(self).__name__)
         for p in self.parameters():
             p.moved()
+
+    def save(self, path):
+        """Write `state()` to a file of its own, completely or not at all."""
+        from . import checkpoint  # slow to import
+
+        checkpoint.save(path, {"network": type(self).__name__}, self.state())
+
+    def load(self, path):
+        """Take over what `save` of an equal network wrote. If the file is another one: InputError, and nothing has changed."""
+        from . import checkpoint
+
+        about, state = checkpoint.load(path)
+        if about.get("network") != type(self).__name__:
+            raise InputError(f"{path}: expected a saved {type(self).__name__}, got {about.get('network', about)!r:.80}")
+        self.load_state(state, where=path)
 
     def all_layers(self):
         """This layer and all inside it."""
