@@ -196,7 +196,7 @@ class Sequential(Layer):
 
     def build(self, shape, rng, dtype):
         """Build layer after layer; an empty batch, sent through each, finds the input shape of the next one."""
-        self.input_shape, self.output_shapes = shape, []
+        self.input_shape, self.dtype, self.output_shapes = shape, np.dtype(dtype), []
         for i, layer in enumerate(self.stack):
             try:
                 if not layer.built:
@@ -212,6 +212,9 @@ class Sequential(Layer):
             raise InputError("Sequential: not built yet: give it input_shape and rng, or put it into a network that has them")
         if x.shape[1:] != self.input_shape:
             raise InputError(f"Sequential: expected input (N, {', '.join(map(str, self.input_shape))}), got {x.shape}")
+        if x.dtype != self.dtype:
+            raise InputError(f"Sequential: expected {self.dtype} input, as the parameters are, got {x.dtype} {x.shape}; "
+                             f"use .astype(np.{self.dtype})")
         for layer in self.stack:
             x = layer(x)
         return x

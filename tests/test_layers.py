@@ -148,7 +148,7 @@ def test_a_generator_is_demanded_and_inputs_are_checked():
         net(Dense(2), shape=(3,))(np.ones((2, 4), np.float32))
     with pytest.raises(InputError, match="at least 2"):
         net(BatchNorm(), shape=(3,))(np.ones((1, 3), np.float32))
-    with pytest.raises(InputError, match="one dtype"):
+    with pytest.raises(InputError, match="expected float32 input"):
         net(Dense(2), shape=(3,))(np.ones((2, 3)))
 
 
