@@ -65,3 +65,5 @@ from .resize import depth_to_space, resize_conv2d, upsample
 from .tensor import Parameter, Tensor, no_grad
 
 __version__ = "0.1.0"
+__all__ = [name for name, value in list(globals().items())  # `import *` leaves abs, max and sum to Python
+           if not name.startswith("_") and not hasattr(builtins, name) and not isinstance(value, type(builtins))]
