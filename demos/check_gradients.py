@@ -37,12 +37,14 @@ CHECKS = {
     ng.max: (lambda x: ng.max(x, 1), normal((3, 4))),
     ng.conv2d: (lambda x, w: ng.conv2d(x, w, strides=2), normal((2, 6, 5, 3)), normal((3, 4, 3, 2))),
     ng.conv2d_transpose: (ng.conv2d_transpose, normal((2, 3, 2, 2)), normal((4, 3, 3, 2))),
+    ng.max_pool2d: (lambda x: ng.max_pool2d(x, 3, strides=2, padding="same"), normal((2, 6, 5, 3))),
     ng.upsample: (ng.upsample, normal((2, 2, 3, 2))), ng.depth_to_space: (ng.depth_to_space, normal((2, 2, 3, 4))),
     ng.resize_conv2d: (ng.resize_conv2d, normal((2, 3, 3, 2)), normal((5, 5, 2, 3))),
     ng.batch_norm: (lambda *x: ng.batch_norm(*x)[0], normal((5, 3)), normal(3), normal(3)),
     ng.bce_with_logits: (lambda x: ng.bce_with_logits(x, 0.9), normal((3, 4))),
     ng.bce: (lambda p: ng.bce(p, 0.9), rng.uniform(0.1, 0.9, (3, 4))),
     ng.l2: (lambda y: ng.l2(y, 1.0), normal((3, 4))), ng.l1: (lambda y: ng.l1(y, 0.0), normal((3, 4))),
+    ng.softmax: (ng.softmax, normal((3, 4))),
     ng.softmax_cross_entropy: (lambda x: ng.softmax_cross_entropy(x, np.array([0, 3, 1])), normal((3, 4))),
 }
 

@@ -4,7 +4,9 @@ To learn backpropagation, read the modules in this order: tensor, ops, gradcheck
 train something. Then read conv, norm and resize, and the games. README.md lists all modules.
 """
 
-from .conv import conv2d, conv2d_transpose
+import builtins
+
+from .conv import conv2d, conv2d_transpose, max_pool2d
 from .errors import InputError
 from .gradcheck import gradcheck, numerical_gradient
 from .layers import (
@@ -17,6 +19,7 @@ from .layers import (
     Flatten,
     GaussianNoise,
     LeakyReLU,
+    MaxPool2D,
     ReLU,
     Reshape,
     ResizeConv2D,
@@ -26,7 +29,7 @@ from .layers import (
     glorot_uniform,
     normal,
 )
-from .losses import bce, bce_with_logits, l1, l2, softmax_cross_entropy
+from .losses import accuracy, bce, bce_with_logits, l1, l2, softmax, softmax_cross_entropy
 from .network import Layer, Sequential
 from .norm import batch_norm
 from .ops import (
@@ -62,3 +65,5 @@ from .resize import depth_to_space, resize_conv2d, upsample
 from .tensor import Parameter, Tensor, no_grad
 
 __version__ = "0.1.0"
+__all__ = [name for name, value in list(globals().items())  # `import *` leaves abs, max and sum to Python
+           if not name.startswith("_") and not hasattr(builtins, name) and not isinstance(value, type(builtins))]

@@ -16,7 +16,7 @@ dw[a, b, c, f] is multiplied with in that sum is its gradient. Likewise for dx:
 
 with the same h and v: every tap that read a pixel sends its share back there. The adjoint of a linear map A is its transpose,
 <g, A x> = <Aᵀ g, x>. These three maps are closed under differentiation: the gradients of each are the other two. conv2d is
-the first, conv2d_transpose the second.
+the first, conv2d_transpose the second. Max pooling, at the end, looks at the same patches.
 
 Each is one large GEMM (matrix-matrix product) and a gather (im2col) or scatter (col2im) of the taps; `mirrored_way` chooses
 the cheaper side for it. Read norm.py next.
@@ -29,7 +29,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from .errors import InputError
 from .ops import operands
-from .tensor import from_op
+from .tensor import as_tensor, from_op
 
 # ---- geometry
 
@@ -46,7 +46,7 @@ def resolve_padding(padding, size, kernel, strides):
     Raises InputError for an unknown padding, and if the kernel does not fit into the padded image.
     """
     if min(strides) < 1:
-        raise InputError(f"convolution: expected strides >= 1, got {strides}")
+        raise InputError(f"expected strides >= 1, got {strides}")
     if padding == "same":
         total = [max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in zip(size, kernel, strides, strict=True)]
         padding = tuple((p // 2, p - p // 2) for p in total)
@@ -56,7 +56,7 @@ def resolve_padding(padding, size, kernel, strides):
         raise InputError(f'padding: expected "same", "valid" or ((top, bottom), (left, right)) >= 0, got {padding!r}')
     padding = tuple(map(tuple, padding))  # of its own: the vjps read it later
     if any(n < 1 or n + sum(p) < k for n, k, p in zip(size, kernel, padding, strict=True)):
-        raise InputError(f"convolution: a kernel of {kernel} does not fit into {size} pixels with padding {padding}")
+        raise InputError(f"a kernel of {kernel} does not fit into {size} pixels with padding {padding}")
     return padding
 
 
@@ -202,3 +202,40 @@ def conv2d_transpose(x, w, *, strides=2, padding="same"):
     return from_op(correlate_adjoint_x(X, W, size, strides, padding),
                    (x, lambda g: correlate(g, W, strides, padding)),
                    (w, lambda g: correlate_adjoint_w(g, X, kernel, strides, padding)))
+
+
+# ---- max pooling: the same patches, and of each channel in a patch only the largest pixel
+
+
+def max_pool2d(x, pool_size=2, *, strides=None, padding="valid"):
+    """y = the largest pixel of each window, channel by channel, (N, H, W, C) -> (N, OH, OW, C).
+
+    pool_size and strides: a number or a pair; strides are the pool_size by default: windows side by side. With "valid", what
+    is left over at the end of odd sizes is in no window. A border from `padding` is never the largest.
+
+    Each y moves as the largest pixel p of its window does: dy = dx[p], so dL = Σ g dx[p] over all windows. Each sends its g to
+    its largest pixel; one that is the largest of several overlapping windows gets the sum of what they send, as col2im has
+    it; all others get 0. Equal largest pixels share g equally, as in `max`.
+
+    Raises InputError if a window does not fit into the image, or into the padding.
+    """
+    x = as_tensor(x)
+    if x.ndim != 4:
+        raise InputError(f"max_pool2d: expected shape (N, H, W, C), got {x.shape}")
+    size, kernel = x.shape[1:3], pair(pool_size)
+    strides = kernel if strides is None else pair(strides)
+    padding = resolve_padding(padding, size, kernel, strides)
+    if any(max(p) >= k for p, k in zip(padding, kernel, strict=True)):
+        raise InputError(f"max_pool2d: expected padding narrower than the window {kernel}, got {padding}")
+    padded = np.pad(x.data, ((0, 0), *padding, (0, 0)), constant_values=-np.inf)
+    columns = im2col(padded, kernel, strides, ((0, 0), (0, 0)))
+    shape = columns.shape  # (N, OH, OW, kh·kw·C)
+    windows = columns.reshape(*shape[:3], math.prod(kernel), x.shape[3])  # (N, OH, OW, kh·kw, C)
+    y = windows.max(3)
+    largest = windows == y[:, :, :, None]
+
+    def vjp(g):
+        share = largest * (g / largest.sum(3, dtype=g.dtype))[:, :, :, None]
+        return col2im(share.reshape(shape), size, kernel, strides, padding)
+
+    return from_op(y, (x, vjp))

@@ -1,4 +1,9 @@
-"""The one error that numgan raises for bad input. This is the last module: now read the tests, from tests/proof/README.md."""
+"""The one error that numgan raises for bad input, and a check that layers share.
+
+This is the last module: now read the tests, from tests/proof/README.md.
+"""
+
+import numpy as np
 
 
 class InputError(ValueError):
@@ -10,3 +15,11 @@ class InputError(ValueError):
 
     def __init__(self, message):
         super().__init__("".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in message))
+
+
+def check_positive(where, *, pairs=False, **values):
+    """InputError unless every value is a positive integer, or with `pairs` a pair of such."""
+    for name, value in values.items():
+        numbers = value if pairs and np.shape(value) == (2,) else (value,)
+        if not all(isinstance(v, (int, np.integer)) and v > 0 for v in numbers):
+            raise InputError(f"{where}: expected a positive integer{' or a pair' if pairs else ''} as {name}, got {value!r}")

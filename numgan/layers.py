@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from . import conv, norm, ops, resize
-from .errors import InputError
+from .errors import InputError, check_positive
 from .network import Layer
 from .tensor import Parameter, Tensor
 
@@ -252,6 +252,18 @@ class UpSampling2D(Layer):
         return resize.upsample(x, self.factor)
 
 
+class MaxPool2D(Layer):
+    """The largest pixel of each window, (H, W, C) -> (H // pool_size, W // pool_size, C); options as in conv.max_pool2d."""
+
+    def __init__(self, pool_size=2, *, strides=None, padding="valid"):
+        strides = pool_size if strides is None else strides
+        check_positive("MaxPool2D", pairs=True, pool_size=pool_size, strides=strides)
+        self.pool, self.strides, self.padding = conv.pair(pool_size), conv.pair(strides), padding
+
+    def forward(self, x):
+        return conv.max_pool2d(x, self.pool, strides=self.strides, padding=self.padding)
+
+
 class LeakyReLU(Layer):
     """x where x > 0, else slope·x; 0 <= slope < 1."""
 
@@ -284,14 +296,3 @@ class Sigmoid(Layer):
     """1 / (1 + e⁻ˣ), in [0, 1]."""
 
     forward = staticmethod(ops.sigmoid)
-
-
-# ---- checks of options
-
-
-def check_positive(where, *, pairs=False, **values):
-    """InputError unless every value is a positive integer, or with `pairs` a pair of such."""
-    for name, value in values.items():
-        numbers = value if pairs and np.shape(value) == (2,) else (value,)
-        if not all(isinstance(v, (int, np.integer)) and v > 0 for v in numbers):
-            raise InputError(f"{where}: expected a positive integer{' or a pair' if pairs else ''} as {name}, got {value!r}")

@@ -3,7 +3,7 @@
 All are means over all elements, n of them (softmax_cross_entropy: over the n rows), so that learning rates do not depend on
 the batch. A target is a plain number, or an array or Tensor of the prediction's shape; arrays are copied and take the
 prediction's dtype. `l1` and `l2` pass a gradient to a target that requires one, too; the cross-entropies refuse such a target.
-Read optim.py next.
+Beside the losses stand `softmax`, whose logarithm the last one takes, and `accuracy`, a figure to watch. Read optim.py next.
 """
 
 import numpy as np
@@ -29,6 +29,17 @@ def _constant(op, t):
     return t
 
 
+def _labels(op, labels, X):
+    """The labels (n,) as an array; InputError unless they are integers that name columns of X (n, classes)."""
+    labels = np.array(labels)
+    if X.ndim != 2 or labels.shape != X.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
+        raise InputError(f"{op}: expected logits (n, classes) and integer labels (n,), "
+                         f"got {X.shape} and {labels.dtype} {labels.shape}")
+    if labels.size and not 0 <= labels.min() <= labels.max() < X.shape[1]:
+        raise InputError(f"{op}: labels must lie in 0 … {X.shape[1] - 1}, got {labels.min()} … {labels.max()}")
+    return labels
+
+
 def bce_with_logits(x, t):
     """Binary cross-entropy of p = sigmoid(x) against targets t in [0, 1]: mean of -t ln p - (1 - t) ln(1 - p).
 
@@ -45,7 +56,8 @@ def bce(p, t):
     """Binary cross-entropy of probabilities p in [0, 1] against targets t in [0, 1]: mean of -t ln p - (1 - t) ln(1 - p).
 
     dL/dp = (-t / p + (1 - t) / (1 - p)) / n. Below the smallest normal float the logarithms are constant (-87 in float32)
-    and their derivative 0, so a saturated p costs much, not infinitely much. bce_with_logits needs no such cut: prefer it.
+    and their derivative 0, so a saturated p costs much, not infinitely much. -ln(1 - p) is `log1p(-p)`: 1 - p would lose the
+    digits of a small p. bce_with_logits needs no such cut: prefer it.
     Raises InputError if a p lies outside [0, 1].
     """
     p = as_tensor(p)
@@ -54,7 +66,7 @@ def bce(p, t):
         raise InputError(f"bce: expected probabilities in [0, 1], got {P.min():g} … {P.max():g}; logits? bce_with_logits")
     smallest = np.finfo(P.dtype).tiny
     yes, no = np.maximum(P, smallest), np.maximum(1 - P, smallest)
-    loss = -t * np.log(yes) - (1 - t) * np.log(no)
+    loss = -t * np.log(yes) - (1 - t) * np.log1p(-P, out=np.asarray(np.log(no)), where=P < 1)
     return from_op(loss.mean(),
                    (p, lambda g: g * ((1 - t) / no * (no > smallest) - t / yes * (yes > smallest)) / P.size))
 
@@ -75,19 +87,29 @@ def l1(y, t):
     return from_op(np.abs(E).mean(), (error, lambda g: g * np.sign(E) / E.size))
 
 
+def softmax(x, axis=-1):
+    """y = eˣ / Σ eˣ along the axis: from logits to probabilities.
+
+    ln y = x - ln Σ eˣ, and the change of ln Σ eˣ is Σ eˣ dx / Σ eˣ = Σ y dx. So dy / y = dx - Σ y dx, and
+
+        dL = <g, y dx> - <g, y Σ y dx> = <y g, dx> - <y Σ g y, dx>,   so dL/dx = y (g - Σ g y)
+
+    In words: a shift of all x does not reach y, so g loses its mean with weights y. For the same reason the largest x may be
+    taken off first, and no exponential overflows.
+    """
+    x = as_tensor(x)
+    exponentials = np.exp(x.data - x.data.max(axis, keepdims=True))
+    y = exponentials / exponentials.sum(axis, keepdims=True)
+    return from_op(y, (x, lambda g: y * (g - (g * y).sum(axis, keepdims=True))))
+
+
 def softmax_cross_entropy(x, labels):
     """Mean of -ln p[label] with p = softmax(x), for logits x (n, classes) and integer labels (n,) in 0 … classes - 1.
 
     -ln p[label] = ln Σ eˣ - x[label], and the derivative of ln Σ eˣ is p: dL/dx = (p - onehot(label)) / n.
     """
-    x, labels = as_tensor(x), np.array(_constant("softmax_cross_entropy", labels))
-    X = x.data
-    if X.ndim != 2 or labels.shape != X.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(f"softmax_cross_entropy: expected logits (n, classes) and integer labels (n,), "
-                         f"got {X.shape} and {labels.dtype} {labels.shape}")
-    if labels.size and not 0 <= labels.min() <= labels.max() < X.shape[1]:
-        raise InputError(f"softmax_cross_entropy: labels must lie in 0 … {X.shape[1] - 1}, "
-                         f"got {labels.min()} … {labels.max()}")
+    x = as_tensor(x)
+    X, labels = x.data, _labels("softmax_cross_entropy", _constant("softmax_cross_entropy", labels), x.data)
     shifted = X - X.max(1, keepdims=True)  # the softmax does not change, and no exponential overflows
     exponentials = np.exp(shifted)
     totals = exponentials.sum(1, keepdims=True)
@@ -100,3 +122,15 @@ def softmax_cross_entropy(x, labels):
         return dx * (g / len(X))
 
     return from_op(loss, (x, vjp))
+
+
+def accuracy(outputs, labels):
+    """Share of the rows whose largest output, the first of equal ones, is at the label: a number, no Tensor.
+
+    `outputs` are logits or probabilities (n, classes) with n >= 1, labels integers (n,) in 0 … classes - 1; else InputError.
+    """
+    X = as_tensor(outputs).data
+    labels = _labels("accuracy", labels, X)
+    if not len(labels):
+        raise InputError(f"accuracy: expected at least one row, got {X.shape}")
+    return float((X.argmax(1) == labels).mean())

@@ -8,6 +8,7 @@ import numpy as np
 
 from .errors import InputError
 from .layers import BatchNorm, Conv2D, Dense, Flatten, ReLU
+from .losses import softmax
 from .network import Sequential
 from .tensor import no_grad
 
@@ -50,9 +51,7 @@ class Classifier:
     def probabilities(self, images):
         """p(digit | image), (n, 10)."""
         with no_grad():
-            logits = self.net.stack[-1](self.features(images)).data.astype(np.float64)
-        exponentials = np.exp(logits - logits.max(1, keepdims=True))
-        return exponentials / exponentials.sum(1, keepdims=True)
+            return softmax(self.net.stack[-1](self.features(images)).data.astype(np.float64)).data
 
 
 def load_classifier():

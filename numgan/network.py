@@ -23,10 +23,22 @@ class Layer:
     built      whether the layer is part of a complete network: then it keeps its parameters in any other, too
 
     Parameters, buffers (plain arrays that belong to the state but are not trained, such as batch statistics) and inner layers
-    are found by walking the attributes in the order of their definition.
+    are found by walking the attributes in the order of their definition, and the lists, tuples and dicts among them.
+    A layer prints as it was written, such as Dense(256).
     """
 
     training, built = True, False
+
+    def __new__(cls, *args, **options):
+        layer = super().__new__(cls)
+        layer.written = f"{cls.__name__}({', '.join([*map(_shown, args), *(f'{k}={_shown(v)}' for k, v in options.items())])})"
+        return layer
+
+    def __init__(self):
+        """No options: with a __new__ and without this, Python would take any."""
+
+    def __repr__(self):
+        return self.written
 
     def build(self, shape, rng, dtype):
         """Make what is needed for inputs of `shape`. Raises InputError if they do not suit the layer."""
@@ -38,13 +50,12 @@ class Layer:
     def __call__(self, x):
         return self.forward(as_tensor(x))
 
-    def walk(self, path=""):
-        """(name, Parameter, buffer or Layer) for everything inside this layer; a name is a path such as "2_Conv2D.w"."""
-        for name, item in vars(self).items():
-            if isinstance(item, (Parameter, np.ndarray, Layer)):
-                yield path + name, item
-            if isinstance(item, Layer):
-                yield from item.walk(f"{path}{name}.")
+    def walk(self):
+        """(name, Parameter, buffer or Layer) for everything inside this layer, each once.
+
+        A name is a path such as "2_Conv2D.w", or "blocks.0.w" for what is in a list, a tuple or a dict.
+        """
+        return _walk(self, "", {id(self): ""})
 
     def parameters(self):
         """All that is trained, as a list of Parameters."""
@@ -55,11 +66,29 @@ class Layer:
         return {name: item.data if isinstance(item, Parameter) else item
                 for name, item in self.walk() if not isinstance(item, Layer)}
 
-    def load_state(self, state):
-        """Take over what `state()` of an equal network returned. If it differs: InputError, and nothing has changed."""
-        load_arrays(self.state(), state, type(self).__name__)
+    def load_state(self, state, where=None):
+        """Take over what `state()` of an equal network returned. If it differs: InputError, and nothing has changed.
+
+        `where` stands at the beginning of the message: where the state came from; by default, the class of the network.
+        """
+        load_arrays(self.state(), state, where or type(self).__name__)
         for p in self.parameters():
             p.moved()
+
+    def save(self, path):
+        """Write `state()` to a file of its own, completely or not at all."""
+        from . import checkpoint  # slow to import
+
+        checkpoint.save(path, {"network": type(self).__name__}, self.state())
+
+    def load(self, path):
+        """Take over what `save` of an equal network wrote. If the file is another one: InputError, and nothing has changed."""
+        from . import checkpoint
+
+        about, state = checkpoint.load(path)
+        if about.get("network") != type(self).__name__:
+            raise InputError(f"{path}: expected a saved {type(self).__name__}, got {about.get('network', about)!r:.80}")
+        self.load_state(state, where=path)
 
     def all_layers(self):
         """This layer and all inside it."""
@@ -105,6 +134,26 @@ class Layer:
                 p.frozen -= 1
 
 
+def _walk(owner, path, names):
+    """`walk` below a layer, list, tuple or dict. `names`: id of an item -> the one name that it goes by."""
+    inside = vars(owner) if isinstance(owner, Layer) else owner if isinstance(owner, dict) else dict(enumerate(owner))
+    items = [(f"{path}{name}", item) for name, item in inside.items()
+             if isinstance(item, (Parameter, np.ndarray, Layer, list, tuple, dict))]
+    for name, item in items:
+        names.setdefault(id(item), name)  # before any list is entered: who is an attribute, too, goes by that name
+    for name, item in items:
+        if names[id(item)] == name:
+            if isinstance(item, (Parameter, np.ndarray, Layer)):
+                yield name, item
+            if isinstance(item, (Layer, list, tuple, dict)):
+                yield from _walk(item, f"{name}.", names)
+
+
+def _shown(value):
+    """An argument as it was written; a function by its name."""
+    return value.__qualname__.partition(".")[0] if callable(value) and hasattr(value, "__qualname__") else repr(value)
+
+
 def load_arrays(own, given, where):
     """Copy the arrays `given` into `own`, dicts name -> array. If names, shapes or dtypes differ: InputError, no change."""
     expected, got = ({name: f"{a.dtype} {a.shape}" for name, a in arrays.items()} for arrays in (own, given))
@@ -129,8 +178,9 @@ class Sequential(Layer):
         self.stack = layers
         for i, layer in enumerate(layers):
             if not isinstance(layer, Layer) or any(layer is other for other in layers[:i]):
-                raise InputError(f"Sequential: layer {i}: expected a new Layer such as Dense(10), got {layer!r}")
-            setattr(self, f"{i}_{type(layer).__name__}", layer)  # the attribute where `walk` finds it
+                raise InputError(f"Sequential: layer {i}: expected a new Layer such as Dense(10), "
+                                 f"got {' '.join(repr(layer).split())}")
+            setattr(self, f"{i}_{type(layer).__name__}", layer)  # its name in `walk`
         self.input_shape = None
         if input_shape is not None:
             if np.ndim(input_shape) != 1:
@@ -146,7 +196,7 @@ class Sequential(Layer):
 
     def build(self, shape, rng, dtype):
         """Build layer after layer; an empty batch, sent through each, finds the input shape of the next one."""
-        self.input_shape, self.output_shapes = shape, []
+        self.input_shape, self.dtype, self.output_shapes = shape, np.dtype(dtype), []
         for i, layer in enumerate(self.stack):
             try:
                 if not layer.built:
@@ -162,9 +212,17 @@ class Sequential(Layer):
             raise InputError("Sequential: not built yet: give it input_shape and rng, or put it into a network that has them")
         if x.shape[1:] != self.input_shape:
             raise InputError(f"Sequential: expected input (N, {', '.join(map(str, self.input_shape))}), got {x.shape}")
+        if x.dtype != self.dtype:
+            raise InputError(f"Sequential: expected {self.dtype} input, as the parameters are, got {x.dtype} {x.shape}; "
+                             f"use .astype(np.{self.dtype})")
         for layer in self.stack:
             x = layer(x)
         return x
+
+    def __repr__(self):
+        size = f"  # input {self.input_shape}, {sum(p.size for p in self.parameters()):,} parameters"
+        lines = ",\n".join(map(repr, self.stack)).replace("\n", "\n    ")
+        return f"Sequential({size if self.input_shape else ''}\n    {lines})"
 
     def summary(self):
         """The familiar table as text: layer, output shape, parameters; total, trainable, non-trainable."""

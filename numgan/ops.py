@@ -43,7 +43,7 @@ def operands(op, a, b):
     """a and b as tensors of one dtype; a plain number takes the other's. Mixed dtypes: InputError."""
     a, b = as_tensor(a, getattr(b, "dtype", None)), as_tensor(b, getattr(a, "dtype", None))
     if a.dtype != b.dtype:
-        raise InputError(f"{op}: expected one dtype, got {a.dtype} {a.shape} and {b.dtype} {b.shape}")
+        raise InputError(f"{op}: expected one dtype, got {a.dtype} {a.shape} and {b.dtype} {b.shape}; use .astype(np.float32)")
     return a, b
 
 
@@ -297,5 +297,4 @@ Tensor.__mul__, Tensor.__rmul__ = mul, lambda a, b: mul(b, a)
 Tensor.__truediv__, Tensor.__rtruediv__ = div, lambda a, b: div(b, a)
 Tensor.__matmul__, Tensor.__rmatmul__ = matmul, lambda a, b: matmul(b, a)
 Tensor.__neg__, Tensor.__pow__, Tensor.__getitem__ = neg, power, getitem
-Tensor.sum, Tensor.mean, Tensor.max = sum, mean, max
-Tensor.reshape, Tensor.transpose = reshape, transpose
+Tensor.sum, Tensor.mean, Tensor.max, Tensor.reshape, Tensor.transpose = sum, mean, max, reshape, transpose

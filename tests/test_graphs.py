@@ -21,8 +21,9 @@ import numgan as ng
 from numgan import InputError, Tensor, no_grad, ops
 from numgan.tensor import from_op
 
-from .proof.cases import CASES, drawn
+from .proof.cases import CASES
 from .proof.reference import gradient
+from .proof.registry import drawn
 
 # ---- random expression graphs
 

@@ -15,6 +15,7 @@ from numgan import (
     GaussianNoise,
     InputError,
     LeakyReLU,
+    MaxPool2D,
     ReLU,
     Reshape,
     ResizeConv2D,
@@ -37,6 +38,8 @@ def net(*layers, shape, **options):
     (lambda: Conv2D(4, 3, strides=(1, 2)), (7, 7, 2), (7, 4, 4), 76),
     (lambda: Conv2DTranspose(6, 4), (7, 7, 3), (14, 14, 6), 294),
     (lambda: Conv2DTranspose(6, 4, padding="valid"), (7, 7, 3), (16, 16, 6), 294),
+    (lambda: MaxPool2D(3, strides=2), (7, 6, 3), (3, 2, 3), 0),
+    (lambda: MaxPool2D((1, 2), padding="same"), (7, 7, 3), (7, 4, 3), 0),
     (lambda: ResizeConv2D(6, 5), (7, 7, 3), (14, 14, 6), 456), (lambda: UpSampling2D(3), (2, 3, 4), (6, 9, 4), 0),
     (BatchNorm, (7, 7, 3), (7, 7, 3), 12), (lambda: Reshape(3, 4), (12,), (3, 4), 0), (Flatten, (2, 3, 4), (24,), 0),
     (lambda: Dropout(0.3), (5,), (5,), 0), (lambda: GaussianNoise(0.3), (5,), (5,), 0), (ELU, (5,), (5,), 0),
@@ -145,7 +148,7 @@ def test_a_generator_is_demanded_and_inputs_are_checked():
         net(Dense(2), shape=(3,))(np.ones((2, 4), np.float32))
     with pytest.raises(InputError, match="at least 2"):
         net(BatchNorm(), shape=(3,))(np.ones((1, 3), np.float32))
-    with pytest.raises(InputError, match="one dtype"):
+    with pytest.raises(InputError, match="expected float32 input"):
         net(Dense(2), shape=(3,))(np.ones((2, 3)))
 
 

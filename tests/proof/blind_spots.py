@@ -51,7 +51,11 @@ def lost_digits():
         *textual("bce_with_logits", op_checks("bce_with_logits"),
                  (losses.bce_with_logits, "np.log1p(np.exp(-np.abs(X)))", "np.log(1 + np.exp(-np.abs(X)))"),
                  (losses.bce_with_logits, smooth, "np.log1p(np.exp(X)) - t * X")),
-        *textual("bce", op_checks("bce"), (losses.bce, "np.maximum(P, smallest)", "np.maximum(P, P.dtype.type(1e-7))")),
+        *textual("bce", op_checks("bce"), (losses.bce, "np.maximum(P, smallest)", "np.maximum(P, P.dtype.type(1e-7))"),
+                 (losses.bce, "np.log1p(-P, out=np.asarray(np.log(no)), where=P < 1)", "np.log(no)")),
+        *textual("softmax", op_checks("softmax"),
+                 (losses.softmax, "x.data - x.data.max(axis, keepdims=True)", "x.data"),
+                 (losses.softmax, "x.data.max(axis, keepdims=True)", "x.data.mean(axis, keepdims=True)")),
         *textual("l2", op_checks("l2"), (losses.l2, "(E * E).mean()", "(y.data * y.data).mean() - "
                                          "((y.data + y.data - E) * (y.data - E)).mean()")),
         *textual("softmax_cross_entropy", op_checks("softmax_cross_entropy"),

@@ -1,15 +1,9 @@
-"""The registry: every op and layer of the package, its reference, and how to draw examples of it.
+"""Every op and layer of the package, its reference, and how to draw examples of it; registry.py says what a case is.
 
 To add an op, add one entry here: all properties of properties.py and all mutants of mutants.py then apply to it.
-Hypothesis draws structure (shapes, strides, axes, options) and a seed; the seed's generator draws the values.
 """
 
-import copy
-import functools
-from dataclasses import dataclass, field
-
 import numpy as np
-from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -18,115 +12,9 @@ from numgan import conv, losses, norm, ops, resize
 from numgan.tensor import Parameter
 
 from . import reference as ref
+from .registry import ANYWHERE, CASES, apart, case, moving, positive, shapes, sides, spread
 
-
-@dataclass
-class Example:
-    """One drawn case: float64 arrays, keyword options, and the seed for whatever a property draws on top."""
-
-    inputs: list
-    options: dict = field(default_factory=dict)
-    seed: int = 0
-
-    def copy(self):
-        """The same numbers in arrays of their own, for a property that may be watching broken code."""
-        return Example([x.copy() for x in self.inputs], copy.deepcopy(self.options), self.seed)
-
-    def with_inputs(self, inputs):
-        """The same options and seed."""
-        return Example(inputs, self.options, self.seed)
-
-    def __str__(self):
-        return f"{' '.join(str(x.shape).replace(' ', '') for x in self.inputs)} seed {self.seed}"
-
-
-@dataclass
-class Case:
-    """An op under test: Tensors -> Tensor, and the same in complex-safe NumPy.
-
-    linear     the inputs in each of which the op is a linear map, for the dot-product identity
-    moved      (rng, input) -> the input elsewhere: of another size, far from 0 (keeps_its_digits)
-    unit       numbers that value and gradient are differences of, as is 1 - y² of 1: below its last digit all is lost
-    """
-
-    name: str
-    op: callable
-    reference: callable
-    examples: st.SearchStrategy
-    linear: tuple = ()
-    moved: callable = None
-    unit: tuple = (0, 0)
-
-
-CASES = {}
-
-
-@functools.cache
-def drawn(name):
-    """The examples of a case, drawn once for all properties and mutants: to draw takes longer than to look at them."""
-    examples = []
-
-    @given(CASES[name].examples)
-    def draw(example):
-        examples.append(example)
-
-    draw()
-    return examples
-
-
-def moving(largest=np.inf):
-    """Another size, from 1e-6 to 1e6, half of the time around 1, and half of the time a spread far below that size."""
-    def move(rng, x):
-        size = 10 ** (rng.uniform(-6, 6) if rng.random() < 0.5 else rng.uniform(-3, 2))
-        size = min(size, largest / 5)
-        if rng.random() < 0.5:
-            return size * x
-        sign = 1 if (x > 0).all() else rng.choice([-1, 1])
-        return size * (sign + x * 10 ** rng.uniform(-4, -1))
-    return move
-
-
-ANYWHERE = moving()
-
-
-def case(name, op, reference, linear=(), moved=ANYWHERE, unit=(0, 0)):
-    """Registers a function draw -> (inputs or shapes, options); shapes are filled with standard normal numbers."""
-    def register(build):
-        @st.composite
-        def examples(draw):
-            seed = draw(st.integers(0, 2**32 - 1))
-            inputs, options = build(draw)
-            rng = np.random.default_rng(seed)
-            inputs = [x(rng) if callable(x) else x if isinstance(x, np.ndarray) else rng.standard_normal(x) for x in inputs]
-            return Example(inputs, options, seed)
-
-        CASES[name] = Case(name, op, reference, examples(), linear, moved, unit)
-        return build
-    return register
-
-
-def sides(low=0, high=4):
-    """Lengths of axes."""
-    return st.integers(low, high)
-
-
-def shapes(low=0, dims=(0, 3)):
-    """Shapes with axes of `low` to 4 elements."""
-    return st.lists(sides(low), min_size=dims[0], max_size=dims[1]).map(tuple)
-
-
-def positive(shape):
-    """Values in 0.5 … 2, away from poles."""
-    return lambda rng: rng.uniform(0.5, 2, shape)
-
-
-def spread(shape):
-    """Values whose every channel (last axis) has a variance away from 0, where difference quotients fail."""
-    def values(rng):
-        steps = np.linspace(-1, 1, int(np.prod(shape[:-1])))[:, None]
-        return (rng.standard_normal((len(steps), shape[-1])) * 0.5 + steps).reshape(shape)
-    return values
-
+__all__ = ["CASES"]
 
 # ---- elementwise
 
@@ -280,6 +168,15 @@ def _depth_to_space(draw):
     return [(draw(sides()), draw(sides()), draw(sides()), block**2 * draw(sides(1, 2)))], {"block": block}
 
 
+@case("max_pool2d", conv.max_pool2d, ref.max_pool2d)
+def _max_pool2d(draw):
+    size, kernel, c, _, options = convolution_shapes(draw)
+    if not isinstance(options["padding"], str):  # a window sees at least one pixel
+        options["padding"] = tuple(tuple(min(n, k - 1) for n in p) for p, k in zip(options["padding"], kernel, strict=True))
+        size = tuple(max(n, k - sum(p)) for n, k, p in zip(size, kernel, options["padding"], strict=True))
+    return [apart((draw(sides(0, 2)), *size, c))], {"pool_size": kernel, **options}
+
+
 # ---- batch normalisation
 
 
@@ -325,10 +222,16 @@ def nearly_sure(rng, p):
     return p if rng.random() < 0.5 else np.minimum(1 - p, 1 - 2.0**-24)
 
 
-@case("bce", losses.bce, ref.bce, moved=nearly_sure, unit=(1, 0))  # 1 - p
+@case("bce", losses.bce, ref.bce, moved=nearly_sure)
 def _bce(draw):
     shape = draw(loss_shapes())
     return [lambda rng: rng.uniform(0.05, 0.95, shape)], {"t": target(draw, shape, 0.0, 1.0)}
+
+
+@case("softmax", losses.softmax, ref.softmax, unit=(0, 1))  # g - Σ g y
+def _softmax(draw):
+    shape = draw(shapes(1, dims=(1, 3)))
+    return [shape], {"axis": draw(st.integers(-len(shape), len(shape) - 1))}
 
 
 @case("softmax_cross_entropy", losses.softmax_cross_entropy, ref.softmax_cross_entropy, unit=(1, 1))  # ln 1, p - 1
@@ -435,6 +338,12 @@ def _leaky_relu_layer(draw):
 @layer_case("UpSampling2D", ng.UpSampling2D, reference=ref.upsample)
 def _upsampling(draw):
     return (2, 2, 3, 2), {"factor": draw(st.integers(1, 3))}
+
+
+@layer_case("MaxPool2D", ng.MaxPool2D, reference=ref.max_pool2d, values=apart)
+def _max_pooling(draw):
+    return (1, 5, 4, 2), {"pool_size": draw(st.integers(1, 3)), "padding": draw(st.sampled_from(["valid", "same"])),
+                          **draw(st.sampled_from([{}, {"strides": 1}, {"strides": (1, 2)}]))}
 
 
 @layer_case("Flatten", ng.Flatten, reference=lambda x: x.reshape(len(x), int(np.prod(x.shape[1:]))))

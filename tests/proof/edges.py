@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numgan import Tensor, losses, norm, ops
+from numgan import Tensor, conv, losses, norm, ops
 
 
 @dataclass
@@ -36,6 +36,11 @@ class Edge:
 def largest_loss(dtype):
     """-ln of the smallest normal number, what bce makes of -ln 0."""
     return -np.log(np.finfo(dtype).tiny, dtype=dtype)
+
+
+def image(*rows):
+    """One image of one channel."""
+    return np.array(rows, float)[None, :, :, None]
 
 
 BOX = np.arange(12.0).reshape(2, 3, 2)
@@ -82,6 +87,22 @@ EDGES = [
     Edge("bce", "sure and right", lambda p: losses.bce(p, np.array([0, 1], p.dtype)), [[0.0, 1.0]], 0, [[0.5, -0.5]]),
     Edge("bce", "p = 0 for 1", lambda p: losses.bce(p, 1.0), [[[0.0]]], largest_loss, [[[0]]]),
     Edge("bce", "p = 1 for 0", lambda p: losses.bce(p, 0.0), [[[1.0]]], largest_loss, [[[0]]]),
+    Edge("max_pool2d", "ties", lambda x: conv.max_pool2d(x), [image([7, 7, 0, -0.0], [0, 7, 0, 0])], image([7, 0]),
+         [image([1 / 3, 1 / 3, 0.5, 0.5], [0, 1 / 3, 0.5, 0.5])]),
+    Edge("max_pool2d", "ties of overlapping windows", lambda x: conv.max_pool2d(x, (1, 2), strides=1), [image([5, 5, 2, 2])],
+         image([5, 5, 2]), [image([0.5, 2.5, 1.5, 1.5])]),
+    Edge("max_pool2d", "odd sizes, valid", lambda x: conv.max_pool2d(x), [image([1, 2, 9], [4, 3, 0], [9, 9, 9])], image([4]),
+         [image([0, 0, 0], [1, 0, 0], [0, 0, 0])]),
+    Edge("max_pool2d", "odd sizes, same, negative", lambda x: conv.max_pool2d(x, padding="same"),
+         [image([-1, -2, -9], [-4, -3, -5], [-7, -6, -8])], image([-1, -5], [-6, -8]),
+         [image([1, 0, 0], [0, 0, 2], [0, 3, 4])]),
+    Edge("max_pool2d", "strides that skip pixels", lambda x: conv.max_pool2d(x, 1, strides=(1, 2)), [image([1, 2, 3, 4])],
+         image([1, 3]), [image([1, 0, 2, 0])]),
+    Edge("max_pool2d", "no images", lambda x: conv.max_pool2d(x), [np.zeros((0, 3, 2, 2))], np.zeros((0, 1, 1, 2)),
+         [np.zeros((0, 3, 2, 2))]),
+    Edge("softmax", "one class", lambda x: losses.softmax(x), [[[5.0]]], [[1]], [[[0]]]),
+    Edge("softmax", "ties, first axis", lambda x: losses.softmax(x, 0), [[9.0, 9.0]], [0.5, 0.5], [[-0.25, 0.25]]),
+    Edge("softmax", "sure", lambda x: losses.softmax(x), [[1e30, -1e30]], [1, 0], [[0, 0]]),
     Edge("softmax_cross_entropy", "one class", lambda x: losses.softmax_cross_entropy(x, [0]), [[[5.0]]], 0, [[[0]]]),
     Edge("softmax_cross_entropy", "ties, one row", lambda x: losses.softmax_cross_entropy(x, [1]), [[[9.0, 9.0]]], np.log(2),
          [[[0.5, -0.5]]]),

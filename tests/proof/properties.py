@@ -11,8 +11,8 @@ import numgan as ng
 from numgan import Tensor
 
 from . import reference as ref
-from .cases import drawn
 from .edges import EDGES
+from .registry import drawn
 from .report import REPORT
 
 COMPLEX_STEP = 1e-10  # tolerances, relative to the largest element

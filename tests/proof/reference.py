@@ -180,6 +180,22 @@ def conv2d_transpose(x, w, strides=2, padding="same"):
     return y
 
 
+def max_pool2d(x, pool_size=2, strides=None, padding="valid"):
+    """At each output pixel, of all pixels under the window, the one with the largest real part."""
+    kernel = (pool_size, pool_size) if np.ndim(pool_size) == 0 else pool_size
+    strides = kernel if strides is None else (strides, strides) if np.ndim(strides) == 0 else strides
+    (top, bottom), (left, right) = padding_of(x, np.zeros(kernel), strides, padding)
+    n, h, width, c = x.shape
+    y = np.zeros((n, (h + top + bottom - kernel[0]) // strides[0] + 1, (width + left + right - kernel[1]) // strides[1] + 1, c),
+                 x.dtype)
+    for m, i, j, f in np.ndindex(y.shape):
+        pixels = [x[m, row, column, f] for row in range(strides[0] * i - top, strides[0] * i - top + kernel[0])
+                  for column in range(strides[1] * j - left, strides[1] * j - left + kernel[1])
+                  if 0 <= row < h and 0 <= column < width]
+        y[m, i, j, f] = max(pixels, key=np.real)
+    return y
+
+
 def upsample(x, factor=2):
     """Pixel by pixel."""
     n, h, w, c = x.shape
@@ -231,7 +247,7 @@ def bce_with_logits(x, t):
 
 def bce(p, t):
     """Mean of -t ln p - (1 - t) ln(1 - p)."""
-    return mean(-t * np.log(p) - (1 - t) * np.log(1 - p))
+    return mean(-t * np.log(p) - (1 - t) * log1p(-p))
 
 
 def l2(y, t):
@@ -242,6 +258,12 @@ def l2(y, t):
 def l1(y, t):
     """Mean of |y - t|."""
     return mean(magnitude(y - t))
+
+
+def softmax(x, axis=-1):
+    """eˣ / Σ eˣ, both divided by the largest."""
+    exponentials = np.exp(x - maximum(x, axis, keepdims=True))
+    return exponentials / total(exponentials, axis, keepdims=True)
 
 
 def softmax_cross_entropy(x, labels):
