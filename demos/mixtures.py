@@ -12,7 +12,7 @@ from numgan.batches import PointBatches
 from numgan.console import SEED, whole
 from numgan.games.mixture import MIXTURES, MixtureGAN, MixtureLSGAN
 from numgan.run import Run, continued, intact, recorded
-from numgan.training import train
+from numgan.training import complete, train
 
 GAMES = {"vanilla": MixtureGAN, "least-squares": MixtureLSGAN}
 DEFAULTS = {"mixture": "ring", "loss": "vanilla", "pack": 2, "steps": 15000, "every": 500, "seed": 0}
@@ -63,7 +63,7 @@ def draw(path, run):
                         f"step {run.step:,}: {modes} of {len(mixture.centres)} modes, {share:.1%} high quality")
 
 
-def complete(about, out):
+def completed(about, out):
     """The run with these options, trained or resumed until all its steps are done."""
     run = continued(new_run(about, out), may_differ=("every",))
     if run.step < about["steps"]:
@@ -78,7 +78,7 @@ def table(options, out):
     header = "| mixture | loss | modes | high quality, % |\n| --- | --- | --- | --- |\n"
     for mixture in MIXTURES:
         for loss in GAMES:
-            runs = [complete(DEFAULTS | options | {"mixture": mixture, "loss": loss, "seed": seed},
+            runs = [completed(DEFAULTS | options | {"mixture": mixture, "loss": loss, "seed": seed},
                              out / f"{mixture}-{loss}-{seed}")
                     for seed in range(SEEDS)]
             modes, quality = np.array([score(run) for run in runs]).T * [[1], [100]]
@@ -109,7 +109,8 @@ def main():
         raise InputError(f"{run.out} already holds a run: choose another --out, or resume it: --resume "
                          f"{shlex.quote(str(run.path))}")
     try:
-        train(run, run.about["steps"], run.about["every"])
+        if "steps" in options or run.step != run.about["steps"] or not complete(run):  # else there is nothing left to do
+            train(run, run.about["steps"], run.about["every"])
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"resume with: {console.command(sys.argv[0], '--resume', run.path)}") from None
     modes, share = score(run)

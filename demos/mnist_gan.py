@@ -13,7 +13,7 @@ from numgan.console import SEED, whole
 from numgan.doctor import Doctor
 from numgan.games import ACGAN, BEGAN, DCGAN, LSGAN, SGAN, VanillaGAN
 from numgan.run import Run, intact, load_game, recorded
-from numgan.training import train
+from numgan.training import complete, train
 
 GAMES = {"dcgan": (DCGAN, {}), "dense": (VanillaGAN, {"variant": "dense"}), "shallow": (VanillaGAN, {"variant": "shallow"}),
          "minimal": (VanillaGAN, {"variant": "minimal"}), "lsgan": (LSGAN, {}), "sgan": (SGAN, {}), "acgan": (ACGAN, {}),
@@ -114,9 +114,11 @@ def main():
             game = game_for(DEFAULTS | options)
         print("\n\n".join(f"{name}\n{network.summary()}" for name, network in game.networks().items()))
         return
+    wanted = options.get("steps")
     run = run_for(options)
     try:
-        train(run, run.about["steps"], run.about["every"], Doctor())
+        if wanted or run.step != run.about["steps"] or not complete(run):  # else there is nothing left to do
+            train(run, run.about["steps"], run.about["every"], Doctor())
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"resume with: {console.command(sys.argv[0], '--resume', run.path)}") from None
     print(f"{run.out}: samples/, progress.gif, curves.png, log.csv, checkpoint.npz")

@@ -1,6 +1,7 @@
 """Draw digits with a trained generator: python demos/sample.py runs/dcgan/checkpoint.npz --n 100 --out digits.png"""
 
 import argparse
+import math
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from numgan import InputError, console, data, plotting
 from numgan.console import SEED, file, whole
 from numgan.files import atomic
 from numgan.games import GAN
+from numgan.memory import check_memory
 from numgan.run import load_game
 
 
@@ -24,6 +26,7 @@ def main():
     game = load_game(args.checkpoint)
     if not (isinstance(game, GAN) and len(game.image_shape) == 3):
         raise InputError(f"{args.checkpoint}: expected a game that draws images, got {type(game).__name__}")
+    check_memory(12 * args.n * math.prod(game.image_shape), f"--n {args.n}")
     images = game.sample(args.n, np.random.default_rng(args.seed))
     if args.out.suffix == ".png":
         plotting.save_sheet(args.out, images)

@@ -38,6 +38,8 @@ def load(path):
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
+            if len(set(names)) < len(names) or sum(info.compress_size for info in archive.infolist()) > os.path.getsize(path):
+                raise InputError(f"{path}: expected a {FORMAT}, got a file whose members overlap")
             if ABOUT not in names:
                 raise InputError(f"{path}: expected a {FORMAT}, got another kind of .npz or .zip file")
             about = json.loads(_read(archive, ABOUT, path))

@@ -95,7 +95,7 @@ def _history(columns, rows, looks):
     """One dict per row. InputError unless the columns are a step, counted from 1, and at least all figures to be shown."""
     needed = {"step", *looks.progress.values(), *(name for names in looks.panels.values() for name in names)}
     if len(rows) and not (isinstance(columns, list) and columns[0] == "step" and len(set(columns)) == len(columns)
-                          and needed <= set(columns)):
+                          and needed <= set(columns) and all(str(name).isprintable() for name in columns)):
         names = ", ".join(sorted(needed - {"step"}))
         raise InputError(f"expected a history with the columns step, {names}, got {columns!s:.80}")
     if rows.dtype != np.float64 or (len(rows) and not np.array_equal(rows[:, 0], np.arange(1, len(rows) + 1))):
@@ -190,6 +190,9 @@ def _game(about, arrays, rng):
     """The game that a checkpoint describes, even if an earlier version wrote it."""
     former = FORMER_SETTINGS.get(about["game"], {}).items()
     settings = {name: value for name, value in about["settings"].items() if (name, value) not in former}
+    for name, value in settings.items():
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise InputError(f"expected a number below 2⁶³ as {name:.40}, got a larger one")
     rationed = Rationed(rng.bit_generator)
     rationed.left = sum(array.size for array in arrays.values())
     game = games.build(about["game"], settings, rationed)
@@ -201,8 +204,8 @@ def _game(about, arrays, rng):
         if name.startswith("game."):
             saved[name.removeprefix("game.")] = array
     for name, array in saved.items():
-        if array.dtype.kind == "i" and (array < 0).any():
-            raise InputError(f"{name}: expected a number of steps >= 0, got {array.min()}")
+        if array.dtype.kind == "i" and not ((array >= 0) & (array < 2**53)).all():
+            raise InputError(f"{name}: expected a number of steps >= 0, got {array.min()} … {array.max()}")
     game.load_state(saved)
     rng.bit_generator.state = about["rng"]["game"]
     return game
@@ -215,7 +218,7 @@ def intact(path):
         yield
     except InputError as error:
         raise InputError(f"{path}: {error!s:.400}") from None  # a file may hold any text
-    except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
+    except (AttributeError, LookupError, MemoryError, TypeError, ValueError, OverflowError) as error:
         problem = f"{type(error).__name__}: {error!s:.200}"
         raise InputError(f"{path}: expected a complete checkpoint, got one that raises {problem}") from None
 

@@ -37,8 +37,8 @@ def train(run, steps, every=200, remarks=None):
     Raises InputError for bad arguments, and if another process is at work in the run's folder.
     """
     for name, value in {"steps": steps, "every": every}.items():
-        if not (isinstance(value, (int, np.integer)) and value >= 1):
-            raise InputError(f"train: expected an integer {name} >= 1, got {value!r}")
+        if not (isinstance(value, (int, np.integer)) and 1 <= value <= 10**12):
+            raise InputError(f"train: expected an integer {name} from 1 to 10¹², got {value!r:.60}")
     if steps < run.step or (steps == run.step and complete(run)):
         raise InputError(f"train: expected more than the {run.step} steps already done (steps is the total, as is a script's "
                          f"--steps), got {steps}")
@@ -47,11 +47,15 @@ def train(run, steps, every=200, remarks=None):
                          f"(lr_steps), got {steps}")
     progress = Progress(run.step, steps, run.game.looks.progress)
     with _folder(run), _log(run) as write_row, _stop_requests() as stop:
-        if run.step in (0, steps):  # at the end already: whatever the run was killed over is drawn now
+        killed = run.path.exists() and run.step % every == 0 and not sheet_path(run).exists()  # after saving, before drawing
+        if run.step in (0, steps) or killed:
             snapshot(run)
         while run.step < steps:
             with _located(run, run.step + 1):
                 row = {"step": run.step + 1, **run.game.step(*next(run.batches))}
+                if run.history and row.keys() != run.history[0].keys():
+                    raise InputError(f"{run.saved}: expected a history of {', '.join(row)}, "
+                                     f"got {', '.join(map(str, run.history[0])):.200}")
                 write_row(row)
             run.history.append(row)
             drawn = run.step % every == 0 or run.step == steps
@@ -63,7 +67,8 @@ def train(run, steps, every=200, remarks=None):
             if stop and run.step < steps:
                 progress.say(f"stopped at step {run.step}; saved {run.path}")
                 raise KeyboardInterrupt
-        plotting.save_gif(run.out / "progress.gif", sheets(run))
+        with _located(run, run.step):
+            plotting.save_gif(run.out / "progress.gif", sheets(run))
     return run.history
 
 
@@ -82,7 +87,8 @@ def complete(run):
     gif, last = run.out / "progress.gif", sheet_path(run)
     if not run.path.exists():  # it was resumed from elsewhere, and has nothing to do here
         return True
-    return gif.exists() and last.exists() and (run.out / "curves.png").exists() and gif.stat().st_mtime >= last.stat().st_mtime
+    there = all(path.exists() for path in (gif, last, run.out / "curves.png", run.out / "log.csv"))
+    return there and gif.stat().st_mtime >= last.stat().st_mtime
 
 
 @contextmanager
@@ -93,12 +99,13 @@ def _folder(run):
     with alone_in(run.out, wait=False):
         if run.path.exists() and not (run.saved and run.saved.exists() and run.path.samefile(run.saved)):
             raise InputError(f"{run.out}: expected a folder without a run, or this one's, got another run's {run.path.name}")
-        for folder in (run.out, run.out / "samples"):
-            remove_leftovers(folder)
-        for sheet in sheets(run):
-            number = sheet.stem.removeprefix("step_")
-            if number.isdigit() and int(number) > run.step:
-                sheet.unlink()
+        with _located(run, run.step):
+            for folder in (run.out, run.out / "samples"):
+                remove_leftovers(folder)
+            for sheet in sheets(run):
+                number = sheet.stem.removeprefix("step_")
+                if number.isdigit() and int(number) > run.step:
+                    sheet.unlink()
         yield
 
 

@@ -254,11 +254,19 @@ def test_a_file_in_the_place_of_the_folder_fails_in_one_line(fails, tmp_path):
     (["--game", "dense"], ["--game dense", "minimal"]), (["--batch", "9"], ["--batch 9", "8"]),
     (["--seed", "6"], ["--seed 6", "5"]), (["--lr", "0.5"], ["--lr 0.5"]), (["--d-steps", "2"], ["--d-steps 2"]),
     (["--real-label", "0.9"], ["--real-label 0.9"]), (["--data", "mnist"], ["--data mnist", "digits-10k"]),
-    (["--steps", "6"], ["6 steps already"]), (["--steps", "2"], ["6 steps already", "2"]), ([], ["6 steps already"]),
+    (["--steps", "6"], ["6 steps already"]), (["--steps", "2"], ["6 steps already", "2"]),
     (["--every", "0", "--steps", "9"], ["every"])])
 def test_a_resumed_run_cannot_become_another(fails, trained, options, mentions):
     before = contents(trained.parent)
     fails(TRAIN, "--resume", trained, *options, mentions=mentions)
+    assert contents(trained.parent) == before
+
+
+def test_a_complete_run_that_is_resumed_is_complete(script, trained):
+    before = contents(trained.parent)
+    status, out, error = script(TRAIN, "--resume", trained)
+    assert (status, error) == (0, "")
+    assert "checkpoint.npz" in out
     assert contents(trained.parent) == before
 
 

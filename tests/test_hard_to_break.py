@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
@@ -83,6 +84,62 @@ def test_a_run_killed_over_its_last_pictures_is_completed(tmp_path):
         assert complete(again)
     with refused("2 steps already done", "--steps"):
         train(resumed(run), 2)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_run_killed_between_its_checkpoint_and_its_sheet_draws_that_sheet(tmp_path):
+    straight, run = new_run(tmp_path / "straight"), new_run(tmp_path / "killed")
+    train(straight, 6, every=2)
+    drawn = []
+    run.draw = lambda *args: drawn.append(1) if len(drawn) < 2 else sys.exit()  # what a kill looks like from inside
+    with pytest.raises(SystemExit):
+        train(run, 6, every=2)
+    again = resumed(run)
+    assert again.step == 4
+    train(again, 6, every=2)
+    sheets = sorted((tmp_path / "straight" / "samples").iterdir())
+    for sheet in sheets[2:]:  # the first two were not drawn by this test's own draw
+        assert (tmp_path / "killed" / "samples" / sheet.name).read_bytes() == sheet.read_bytes()
+    assert bits(again) == bits(straight)
+
+
+def test_members_that_overlap_are_refused(tmp_path):
+    run = new_run(tmp_path)
+    run.save()
+    with zipfile.ZipFile(run.path) as archive:
+        info = archive.infolist()[1]
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w") as archive:
+        for name in ("about.json", *(f"{i}.npy" for i in range(50))):
+            archive.writestr(name, b"x" * 100)
+        first = archive.infolist()[1]
+        for member in archive.infolist()[2:]:
+            member.header_offset, member.file_size, member.compress_size = first.header_offset, 10**6, 10**6
+    with refused(tmp_path / "bomb.npz", "overlap"):
+        checkpoint.load(tmp_path / "bomb.npz")
+    assert info.filename.endswith(".npy")
+
+
+@pytest.mark.parametrize("header", ["-" * 9000 + "1", "(" * 5000])
+def test_a_header_that_only_a_parser_would_love_is_refused(tmp_path, header):
+    raw = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
+    about = b'{"format": "numgan checkpoint 1", "arrays": ["a"]}'
+    with zipfile.ZipFile(tmp_path / "odd.npz", "w") as archive:
+        archive.writestr("about.json", about)
+        archive.writestr("a.npy", raw)
+    with refused(tmp_path / "odd.npz"):
+        checkpoint.load(tmp_path / "odd.npz")
+
+
+@pytest.mark.parametrize("columns", [["foo"], ["\ud800"], ["a\nb"], [7]])
+def test_columns_that_a_step_does_not_report_are_refused(tmp_path, undrawn, columns):
+    run = new_run(tmp_path / "run")
+    train(run, 2)
+    about, arrays = checkpoint.load(run.path)
+    about["columns"] += columns
+    arrays["history"] = np.pad(arrays["history"], ((0, 0), (0, 1)))
+    checkpoint.save(tmp_path / "changed.npz", about, arrays)
+    with refused(tmp_path / "changed.npz", "history"):
+        train(Run.load(tmp_path / "changed.npz", anew(run.batches), tmp_path / "out"), 3)
 
 
 def test_what_a_killed_run_left_half_written_or_drew_after_its_checkpoint_goes(tmp_path, undrawn):

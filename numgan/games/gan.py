@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, check_positive
 from ..optim import Adam, LinearDecay, MovingAverage
 from ..tensor import Tensor
 from .game import Game, evaluate
@@ -51,8 +51,8 @@ class GAN(Game):
     fresh_z = True  # G's step draws new codes; if False, it reuses the fake images of D's last step, and G runs once
 
     def __post_init__(self):
-        if not (isinstance(self.d_steps, int) and self.d_steps >= 1):
-            raise InputError(f"{type(self).__name__}: expected an integer d_steps >= 1, got {self.d_steps!r}")
+        latent_dim = 1 if self.latent_dim is None else self.latent_dim  # None: `build` sets it
+        check_positive(type(self).__name__, d_steps=self.d_steps, latent_dim=latent_dim)
         super().__post_init__()
         self.image_shape, self.last_step = self.generator.output_shapes[-1], self.lr_steps
         self.g_optimizer = Adam(self.generator.parameters(), self.schedule(1), beta1=self.beta1)
