@@ -21,7 +21,7 @@ from .scripts import fails, script
 
 COMMON = dict(deadline=None, suppress_health_check=list(HealthCheck))
 settings.register_profile("dev", max_examples=15, **COMMON)
-settings.register_profile("default", max_examples=30, derandomize=True, database=None, **COMMON)
+settings.register_profile("default", max_examples=25, derandomize=True, database=None, **COMMON)
 settings.register_profile("thorough", max_examples=1000, database=None, **COMMON)
 settings.load_profile("default")
 
