@@ -206,6 +206,8 @@ def _game(about, arrays, rng):
     for name, array in saved.items():
         if array.dtype.kind == "i" and not ((array >= 0) & (array < 2**53)).all():
             raise InputError(f"{name}: expected a number of steps >= 0, got {array.min()} … {array.max()}")
+    if any(name.startswith("g_average.") for name in saved):  # earlier versions' averages had no warm-up: it is over
+        saved.setdefault("g_average.t", np.array(2**52))
     game.load_state(saved)
     rng.bit_generator.state = about["rng"]["game"]
     return game

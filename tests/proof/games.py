@@ -321,17 +321,22 @@ def the_learning_rate_falls_with_the_game_s_steps(name, settings, losses):
 
 
 def samples_are_drawn_with_the_average(name, settings, losses):
-    """If there is one: mean ← average · mean + (1 - average) · weights after every step, and samples are drawn with it."""
+    """If there is one: mean ← share · mean + (1 - share) · weights after every step, and samples are drawn with it.
+
+    The share is (1 + t) / (10 + t) in step t, until that is more than `average`.
+    """
     game = small_game(name, settings)
     z = game.latent(4, np.random.default_rng(0))
     if not game.average:
         assert game.drawing_network is game.generator
         return
-    before = snapshot(game.g_average.network)
-    play(game)
-    after = snapshot(game.g_average.network)
-    for key, own in game.generator.state().items():
-        np.testing.assert_allclose(after[key], game.average * before[key] + (1 - game.average) * own, rtol=1e-12, atol=1e-15)
+    for t, share in ((1, 2 / 11), (2, 3 / 12), (10**6, game.average)):
+        game.g_average.t[...] = t - 1
+        before = snapshot(game.g_average.network)
+        play(game)
+        after = snapshot(game.g_average.network)
+        for key, own in game.generator.state().items():
+            np.testing.assert_allclose(after[key], share * before[key] + (1 - share) * own, rtol=1e-12, atol=1e-15)
     drawn = game.generate(z)
     game.generator.load_state(after)
     with game.generator.evaluating():
