@@ -1,9 +1,9 @@
 """numgan against PyTorch on this machine's CPU, side by side: python demos/benchmark.py
 
-How long is a step? Each engine (see engines.py) plays the same game in its own process and in turn (A B A B ...), so that
-changes in the machine's speed affect both; ratios are taken within each round. PyTorch's figure is the better of contiguous and
-channels_last. How good are the digits after how many minutes? --quality measures that (see quality.py). Without PyTorch (pip
-install torch) only numgan's figures are shown.
+How long is a step? Each engine (see engines.py) plays the same game with the tutorials' recipe, in its own process and in turn
+(A B A B ...), so that changes in the machine's speed affect both; ratios are taken within each round. PyTorch's figure is the
+better of contiguous and channels_last. How good are the digits after how many minutes? --quality measures that (see
+quality.py). Without PyTorch (pip install torch) only numgan's figures are shown.
 """
 
 import argparse
