@@ -55,6 +55,22 @@ def save_curves(path, history, panels, equilibrium):
         figure.savefig(temporary, dpi=100)
 
 
+def save_lines(path, lines, x_label, y_label):
+    """Write lines as a PNG file, y on a logarithmic axis. lines: name -> curves [(x, y), ...], all in one colour."""
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(9, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for i, (name, curves) in enumerate(lines.items()):
+        for j, curve in enumerate(curves):
+            axes.plot(*np.transpose(curve), ".-", color=f"C{i}", label=None if j else name)
+    axes.set(xlabel=x_label, ylabel=y_label, xlim=(0, None), yscale="log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.grid(which="both", alpha=0.25)
+    axes.legend(loc="upper right", fontsize="small")
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=100)
+
+
 def save_gif(path, pictures, fps=5):
     """Write an animated GIF of PNG files of equal size, in the given order. The last one stays for two seconds."""
     from matplotlib.animation import PillowWriter
