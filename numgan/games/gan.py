@@ -30,8 +30,9 @@ class GAN(Game):
     latent_dim  length of a code z
     d_steps     k of Algorithm 1: steps of D, each on its own minibatch, per step of G
     lr, beta1   Adam's, for both players
-    lr_steps    None, or the number of steps after which the learning rate is 0: it is constant for the share lr_hold of
-                them, then falls linearly
+    d_lr        D's learning rate, if it is not lr: each player may need its own (Heusel et al. 2017)
+    lr_steps    None, or the number of steps after which the learning rates are 0: they are constant for the share lr_hold of
+                them, then fall linearly
     average     None, or the decay, in (0, 1), of a moving average of G's weights and batch statistics; samples are then drawn
                 with this average (Yazici et al. 2019)
 
@@ -41,6 +42,7 @@ class GAN(Game):
     latent_dim: int = 100
     d_steps: int = 1
     lr: float = 2e-4
+    d_lr: float | None = None
     beta1: float = 0.5
     lr_steps: float | None = None
     lr_hold: float = 0.5
@@ -55,15 +57,16 @@ class GAN(Game):
         check_positive(type(self).__name__, d_steps=self.d_steps, latent_dim=latent_dim)
         super().__post_init__()
         self.image_shape, self.last_step = self.generator.output_shapes[-1], self.lr_steps
-        self.g_optimizer = Adam(self.generator.parameters(), self.schedule(1), beta1=self.beta1)
-        self.d_optimizer = Adam(self.discriminator.parameters(), self.schedule(self.d_steps), beta1=self.beta1)
+        d_lr = self.lr if self.d_lr is None else self.d_lr
+        self.g_optimizer = Adam(self.generator.parameters(), self.schedule(self.lr, 1), beta1=self.beta1)
+        self.d_optimizer = Adam(self.discriminator.parameters(), self.schedule(d_lr, self.d_steps), beta1=self.beta1)
         if self.average is not None:
             self.g_average = MovingAverage(self.generator, self.average)
 
-    def schedule(self, k):
+    def schedule(self, lr, k):
         """The learning rate, a number or a function of the player's step, for a player with k steps per step of the game."""
-        decay = None if self.lr_steps is None else LinearDecay(self.lr, self.lr_steps, hold=self.lr_hold)
-        return (lambda t: decay(t // k)) if decay else self.lr
+        decay = None if self.lr_steps is None else LinearDecay(lr, self.lr_steps, hold=self.lr_hold)
+        return (lambda t: decay(t // k)) if decay else lr
 
     def step(self, images, labels=None):
         """d_steps steps of D and one of G. images: float (N, H, W, C) in [-1, 1], N / d_steps of them for each step of D.

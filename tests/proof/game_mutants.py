@@ -26,7 +26,7 @@ def game_mutants():
                  (gan.GAN.d_step, "d_figures(y_real.data, y_fake.data", "d_figures(y_fake.data, y_real.data"),
                  (gan.GAN.d_step, "self.losses.d_figures(y_real.data, y_fake.data, batch)",
                   "self.losses.d_figures(*(y.data for y in self.d_outputs(batch.real, fake)), batch)"),
-                 (gan.GAN.schedule, "t // k", "t"),
+                 (gan.GAN.schedule, "t // k", "t"), (gan.GAN.__post_init__, "self.schedule(d_lr", "self.schedule(self.lr"),
                  (crossentropy.CrossEntropy.d_loss, "(y_real, self.real_label)", "(y_real, 0)"),
                  (crossentropy.CrossEntropy.d_loss, "bce_with_logits(y_fake, 0)",
                   "bce_with_logits(y_fake, 1 - self.real_label)"),

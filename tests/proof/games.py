@@ -312,12 +312,13 @@ def codes_follow_the_prior(name, settings, losses):
 
 
 def the_learning_rate_falls_with_the_game_s_steps(name, settings, losses):
-    """However many steps D makes in each of them."""
-    game = small_game(name, settings | dict(lr_steps=4, lr_hold=0.5, lr=1e-3))
-    for share in (1, 1, 1, 0.5, 0):
-        assert math.isclose(game.g_optimizer.rate, share * 1e-3, abs_tol=1e-15)
-        assert math.isclose(game.d_optimizer.rate, share * 1e-3, abs_tol=1e-15)
-        play(game)
+    """However many steps D makes in each of them, and whether it has G's rate or its own."""
+    for d_lr in (None, 4e-3):
+        game = small_game(name, settings | dict(lr_steps=4, lr_hold=0.5, lr=1e-3, d_lr=d_lr))
+        for share in (1, 1, 1, 0.5, 0):
+            assert math.isclose(game.g_optimizer.rate, share * 1e-3, abs_tol=1e-15)
+            assert math.isclose(game.d_optimizer.rate, share * (d_lr or 1e-3), abs_tol=1e-15)
+            play(game)
 
 
 def samples_are_drawn_with_the_average(name, settings, losses):
