@@ -19,8 +19,11 @@ GAMES = {"dcgan": (DCGAN, {}), "dense": (VanillaGAN, {"variant": "dense"}), "sha
          "minimal": (VanillaGAN, {"variant": "minimal"}), "lsgan": (LSGAN, {}), "sgan": (SGAN, {}), "acgan": (ACGAN, {}),
          "began": (BEGAN, {})}
 DEFAULTS = {"game": "dcgan", "steps": 2000, "every": 200, "seed": 0, "data": "digits-10k", "data_dir": None, "batch": None}
-GAME_OPTIONS = ("objective", "d_steps", "real_label", "lr", "lr_steps", "average", "gamma")
-OWNERS = {"labels": ["sgan"], "gamma": ["began"],  # options that not every game has
+GAME_OPTIONS = ("objective", "d_steps", "real_label", "lr", "d_lr", "lr_steps", "dropout", "average", "gamma")
+CONVOLUTIONAL = {"lr": 2e-4, "dropout": 0.3, "average": None}
+TUTORIAL = {"dcgan": CONVOLUTIONAL, "lsgan": CONVOLUTIONAL, "dense": {"average": None}, "shallow": {"average": None}}
+OWNERS = {"labels": ["sgan"], "gamma": ["began"], "dropout": ["dcgan", "lsgan", "acgan"],  # options that not every game has
+          "recipe": list(TUTORIAL),
           "objective": [name for name in GAMES if name not in ("lsgan", "began")],
           "real_label": [name for name in GAMES if name != "began"]}
 
@@ -42,16 +45,25 @@ def arguments():
         help="G's objective; default non-saturating (sgan: feature matching)")
     add("--d-steps", type=whole(1, 1000), help="steps of D per step of G (Goodfellow's k); default 1")
     add("--real-label", type=float, help="D's target for real images, in (0.5, 1]; default 1, dense 0.9")
+    add("--recipe", choices=("tutorial",), help="train as the tutorials do: Adam at 0.0002, dropout, no average; default: the "
+                                                "game's own recipe, which draws better digits in the same time")
     add("--lr", type=float, help="Adam's learning rate; default: the game's")
+    add("--d-lr", type=float, help="D's learning rate, if it is not the same; default: the game's, or --lr if that is given")
     add("--lr-steps", type=whole(), help="let the learning rate fall to 0 over the second half of this many steps; default: "
                                      "constant (sgan: 6000)")
-    add("--average", type=float, help="draw samples with a moving average of G's weights, with this decay per step: try 0.99, "
-                                      "or 0.999 for 10,000 steps and more, since G's initial weights then fade slowly")
+    add("--dropout", type=float, help="rate of D's dropout; default: the game's")
+    add("--average", type=decay, help="draw samples with a moving average of G's weights, with this decay per step; 0 for "
+                                      "none; default: the game's")
     add("--labels", type=whole(), help="sgan: number of labelled images, class-balanced; default 100")
     add("--gamma", type=float, help="began: the diversity ratio, in (0, 1]; default 0.95")
     add("--resume", type=Path, metavar="CHECKPOINT", help="resume a run, as if it had not been interrupted")
     add("--summary", action="store_true", help="print the networks and exit")
     return vars(parser.parse_args())
+
+
+def decay(text):
+    """A moving average's decay: a number, or None for 0."""
+    return float(text) or None
 
 
 def game_for(about):
@@ -60,7 +72,8 @@ def game_for(about):
         if name in about and about["game"] not in owners:
             raise InputError(f"--{name.replace('_', '-')}: expected --game {' or '.join(owners)}, got {about['game']}")
     game, settings = GAMES[about["game"]]
-    settings = settings | {name: about[name] for name in GAME_OPTIONS if name in about}
+    recipe = TUTORIAL[about["game"]] if "recipe" in about else {}
+    settings = settings | recipe | {name: about[name] for name in GAME_OPTIONS if name in about}
     return game(**settings, rng=np.random.default_rng(seeds(about)[0]))
 
 

@@ -183,6 +183,7 @@ class Rationed(np.random.Generator):
 FORMER_SETTINGS = {  # with the one value that they could have
     "LSGAN": {"objective": "non-saturating"}, "MixtureLSGAN": {"objective": "non-saturating"},
     "BEGAN": {"objective": "reconstruction", "real_label": 1.0}}
+FORMER_DEFAULTS = {"DCGAN": {"dropout": 0.3}, "LSGAN": {"dropout": 0.3}}  # of settings that an earlier version did not record
 FORMER_NAMES = {"game.sampler.": "game.g_average."}
 
 
@@ -190,6 +191,7 @@ def _game(about, arrays, rng):
     """The game that a checkpoint describes, even if an earlier version wrote it."""
     former = FORMER_SETTINGS.get(about["game"], {}).items()
     settings = {name: value for name, value in about["settings"].items() if (name, value) not in former}
+    settings = FORMER_DEFAULTS.get(about["game"], {}) | settings
     for name, value in settings.items():
         if isinstance(value, int) and abs(value) >= 2**63:
             raise InputError(f"expected a number below 2⁶³ as {name:.40}, got a larger one")

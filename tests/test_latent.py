@@ -147,7 +147,7 @@ def test_errors_are_means_over_the_pixels_in_minus_one_to_one():
 
 def test_the_slope_is_that_of_each_codes_own_error(monkeypatch):
     monkeypatch.setattr(latent, "Adam", lambda parameters, lr: ng.SGD(parameters, lr))
-    game = small()
+    game = small(average=None)
     images = np.random.default_rng(3).uniform(-1, 1, (3, 8, 8, 1))
     start = game.latent(3)
     moved, _ = descend(game, start, images, steps=1, lr=1.0)
@@ -214,7 +214,7 @@ def test_the_descent_goes_through_the_network_that_draws_the_samples():
 
 
 def test_a_generator_that_is_not_finite_is_told_and_left_as_it_was():
-    game = small()
+    game = small(average=None)
     game.generator.parameters()[0].data[0, 0] = np.nan
     with pytest.raises(FloatingPointError):
         descend(game, game.latent(2), np.zeros((2, 8, 8, 1)), steps=2)

@@ -140,7 +140,7 @@ def test_the_weight_normalised_generator_has_no_batch_statistics():
 
 def test_all_weights_of_both_networks_are_normalised_and_begin_with_length_1():
     game = DCGAN(**SMALL, norm="weight", rng=np.random.default_rng(0))
-    names = [name for name in game.state() if "optimizer" not in name]
+    names = [name for name in game.state() if "optimizer" not in name and "average" not in name]
     assert [name for name in names if name.endswith(".w")] == []
     lengths = [game.state()[name] for name in names if name.endswith(".g")]
     assert len(lengths) == 6
@@ -150,9 +150,10 @@ def test_all_weights_of_both_networks_are_normalised_and_begin_with_length_1():
 
 
 def test_each_norm_has_its_own_rate_unless_one_is_given():
-    rates = [DCGAN(**SMALL, **options, rng=np.random.default_rng(0)).settings["lr"]
-             for options in ({}, {"norm": "weight"}, {"norm": "weight", "lr": 1e-3})]
-    assert rates == [5e-4, 2e-4, 1e-3]
+    given = {}, {"d_lr": 1e-4}, {"lr": 1e-3}, {"lr": 1e-3, "d_lr": 1e-4}
+    games = [DCGAN(**SMALL, norm=norm, **options, rng=np.random.default_rng(0)) for norm in ("batch", "weight") for options in given]
+    assert [(game.g_optimizer.rate, game.d_optimizer.rate) for game in games] == [
+        (2e-3, 5e-4), (2e-3, 1e-4), (1e-3, 1e-3), (1e-3, 1e-4), (2e-4, 2e-4), (2e-4, 1e-4), (1e-3, 1e-3), (1e-3, 1e-4)]
 
 
 def test_checkpoints_rebuild_the_norm_and_go_on_bit_for_bit(tmp_path):

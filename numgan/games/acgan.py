@@ -66,11 +66,15 @@ class ClassRows(ClassReader):
 class ACGAN(ConvolutionalGAN):
     """DCGAN's networks, with classes. A code is z followed by the class that it asks for, one-hot.
 
-    objective and real_label are as in CrossEntropy.
+    objective and real_label are as in CrossEntropy. The recipe is its own: dropout, and one learning rate for both players.
     """
 
     objective: str = "non-saturating"
     real_label: float = 1.0
+    dropout: float = 0.3
+    average: float | None = None
+
+    rates = 5e-4, 5e-4
 
     def build(self):
         """Make the networks, losses and looks."""

@@ -129,8 +129,9 @@ SMALL = dict(size=8, width=2, latent_dim=5)
 
 GAMES = {
     "DCGAN": [(SMALL | dict(average=0.9), cross_entropy(0.5)),
-              (SMALL | dict(objective="saturating", real_label=0.9, d_steps=2), cross_entropy(0.5, 0.9, True))],
-    "LSGAN": [(SMALL, least_squares()), (SMALL | dict(real_label=0.8), least_squares(0.8))],
+              (SMALL | dict(objective="saturating", real_label=0.9, d_steps=2, average=None, dropout=0.3),
+               cross_entropy(0.5, 0.9, True))],
+    "LSGAN": [(SMALL, least_squares()), (SMALL | dict(real_label=0.8, average=None, dropout=0.3), least_squares(0.8))],
     "SGAN": [(SMALL | dict(width=24), semi_supervised()),
              (SMALL | dict(width=24, objective="non-saturating", d_steps=2), semi_supervised(feature_matching=False))],
     "ACGAN": [(SMALL | dict(average=0.9), auxiliary_classes()), (SMALL | dict(d_steps=2), auxiliary_classes())],
