@@ -84,8 +84,8 @@ def test_the_summary_of_a_checkpoint_is_that_of_its_game(script, tmp_path):
 def test_help_names_every_option_and_exits_well(script):
     status, out, error = script(TRAIN, "--help")
     assert (status, error) == (0, "")
-    options = ("game steps batch seed data data-dir out every objective d-steps real-label recipe lr d-lr lr-steps dropout average labels "
-               "gamma resume summary")
+    options = ("game steps batch seed data data-dir out every objective d-steps real-label recipe lr d-lr lr-steps dropout "
+               "average labels gamma resume summary")
     assert [option for option in options.split() if f"--{option}" not in out] == []
     status, out, error = script(SAMPLE, "--help")
     assert (status, error) == (0, "")

@@ -151,7 +151,8 @@ def test_all_weights_of_both_networks_are_normalised_and_begin_with_length_1():
 
 def test_each_norm_has_its_own_rate_unless_one_is_given():
     given = {}, {"d_lr": 1e-4}, {"lr": 1e-3}, {"lr": 1e-3, "d_lr": 1e-4}
-    games = [DCGAN(**SMALL, norm=norm, **options, rng=np.random.default_rng(0)) for norm in ("batch", "weight") for options in given]
+    games = [DCGAN(**SMALL, norm=norm, **options, rng=np.random.default_rng(0))
+             for norm in ("batch", "weight") for options in given]
     assert [(game.g_optimizer.rate, game.d_optimizer.rate) for game in games] == [
         (2e-3, 5e-4), (2e-3, 1e-4), (1e-3, 1e-3), (1e-3, 1e-4), (2e-4, 2e-4), (2e-4, 1e-4), (1e-3, 1e-3), (1e-3, 1e-4)]
 
