@@ -23,7 +23,7 @@ from mnist_gan import DEFAULTS, new_run
 from numgan import InputError, console, data
 
 ENGINES = ("numgan", "torch", "torch channels_last")
-RECIPES = {"default": {}, "tutorial": {"lr": 2e-4}}  # numgan's recipes, as options of mnist_gan.py
+RECIPES = {"default": {}, "tutorial": {"recipe": "tutorial"}}  # options of mnist_gan.py
 BATCHES = {"dcgan": 32, "dense": 128, "lsgan": 32}
 IMAGE = (28, 28, 1)
 WARM_UP = 5  # steps
