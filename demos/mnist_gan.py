@@ -21,7 +21,8 @@ GAMES = {"dcgan": (DCGAN, {}), "dense": (VanillaGAN, {"variant": "dense"}), "sha
 DEFAULTS = {"game": "dcgan", "steps": 2000, "every": 200, "seed": 0, "data": "digits-10k", "data_dir": None, "batch": None}
 GAME_OPTIONS = ("objective", "d_steps", "real_label", "lr", "d_lr", "lr_steps", "dropout", "average", "gamma")
 CONVOLUTIONAL = {"lr": 2e-4, "dropout": 0.3, "average": None}
-TUTORIAL = {"dcgan": CONVOLUTIONAL, "lsgan": CONVOLUTIONAL, "dense": {"average": None}, "shallow": {"average": None}}
+TUTORIAL = {"dcgan": CONVOLUTIONAL, "lsgan": CONVOLUTIONAL, "dense": {"lr": 2e-4, "average": None},
+            "shallow": {"lr": 2e-4, "beta1": 0.9, "average": None}}
 OWNERS = {"labels": ["sgan"], "gamma": ["began"], "dropout": ["dcgan", "lsgan", "acgan"],  # options that not every game has
           "recipe": list(TUTORIAL),
           "objective": [name for name in GAMES if name not in ("lsgan", "began")],

@@ -1,4 +1,8 @@
-"""The original GAN with fully connected networks (Goodfellow et al. 2014), in three published variants. Read lsgan.py next."""
+"""The original GAN with fully connected networks (Goodfellow et al. 2014), in three published variants. Read lsgan.py next.
+
+The networks are as published. The recipes of "dense" and "shallow" are not: as in DCGAN, G is quicker than D, and samples are
+drawn with an average of G's weights. The published recipes are `--recipe tutorial` of demos/mnist_gan.py.
+"""
 
 from dataclasses import dataclass
 
@@ -41,30 +45,33 @@ def minimal():
 
 @dataclass(frozen=True)
 class Variant:
-    """What one source publishes. weight: as in CrossEntropy."""
+    """Networks, and how they are trained. weight: as in CrossEntropy."""
 
     layers: callable
+    lr: float
+    d_lr: float
     batch_size: int = 100
     latent_dim: int = 100
     prior: callable = np.random.Generator.standard_normal
     pixels: PixelRange = GAN.pixels
-    lr: float = 2e-4
-    beta1: float = 0.9
+    beta1: float = 0.5
     real_label: float = 1.0
     weight: float = 1
 
 
 VARIANTS = {
-    "dense": Variant(dense, batch_size=128, latent_dim=10, prior=lambda rng, size: rng.uniform(-1, 1, size), beta1=0.5,
-                     real_label=0.9, weight=0.5),
-    "shallow": Variant(shallow, latent_dim=128, pixels=PixelRange(0, 1)),
-    "minimal": Variant(minimal, lr=0.01),
+    "dense": Variant(dense, lr=1e-3, d_lr=2.5e-4, batch_size=128, latent_dim=10, real_label=0.9, weight=0.5,
+                     prior=lambda rng, size: rng.uniform(-1, 1, size)),
+    "shallow": Variant(shallow, lr=2e-3, d_lr=5e-4, latent_dim=128, pixels=PixelRange(0, 1)),
+    "minimal": Variant(minimal, lr=0.01, d_lr=0.01, beta1=0.9),
 }
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class VanillaGAN(GAN):
     """Fully connected networks. A setting that is None takes the value of the variant: "dense", "shallow" or "minimal".
+
+    If lr is given, d_lr is the same unless it is given, too.
 
     objective and real_label are as in CrossEntropy.
     """
@@ -75,12 +82,15 @@ class VanillaGAN(GAN):
     beta1: float | None = None
     objective: str = "non-saturating"
     real_label: float | None = None
+    average: float | None = 0.999
 
     def build(self):
         """Make the networks, for 28 × 28 × 1 images, the losses and the looks."""
         if self.variant not in VARIANTS:
             raise InputError(f"expected variant {', '.join(VARIANTS)}, got {self.variant!r}")
         variant = VARIANTS[self.variant]
+        if self.lr is None and self.d_lr is None:
+            self.d_lr = variant.d_lr
         for name in ("latent_dim", "lr", "beta1", "real_label"):
             if getattr(self, name) is None:
                 setattr(self, name, getattr(variant, name))
