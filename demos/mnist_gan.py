@@ -19,7 +19,7 @@ GAMES = {"dcgan": (DCGAN, {}), "dense": (VanillaGAN, {"variant": "dense"}), "sha
          "minimal": (VanillaGAN, {"variant": "minimal"}), "lsgan": (LSGAN, {}), "sgan": (SGAN, {}), "acgan": (ACGAN, {}),
          "began": (BEGAN, {})}
 DEFAULTS = {"game": "dcgan", "steps": 2000, "every": 200, "seed": 0, "data": "digits-10k", "data_dir": None, "batch": None}
-GAME_OPTIONS = ("objective", "d_steps", "real_label", "lr", "d_lr", "lr_steps", "dropout", "average", "gamma")
+GAME_OPTIONS = ("objective", "d_steps", "real_label", "lr", "d_lr", "beta1", "lr_steps", "dropout", "average", "gamma")
 CONVOLUTIONAL = {"lr": 2e-4, "dropout": 0.3, "average": None}
 TUTORIAL = {"dcgan": CONVOLUTIONAL, "lsgan": CONVOLUTIONAL, "dense": {"lr": 2e-4, "average": None},
             "shallow": {"lr": 2e-4, "beta1": 0.9, "average": None}}
@@ -50,6 +50,7 @@ def arguments():
                                                 "game's own recipe, which draws better digits in the same time")
     add("--lr", type=float, help="Adam's learning rate; default: the game's")
     add("--d-lr", type=float, help="D's learning rate, if it is not the same; default: the game's, or --lr if that is given")
+    add("--beta1", type=float, help="Adam's beta1; default 0.5 (minimal 0.9)")
     add("--lr-steps", type=whole(), help="let the learning rate fall to 0 over the second half of this many steps; default: "
                                      "constant (sgan: 6000)")
     add("--dropout", type=float, help="rate of D's dropout; default: the game's")

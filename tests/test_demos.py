@@ -84,8 +84,8 @@ def test_the_summary_of_a_checkpoint_is_that_of_its_game(script, tmp_path):
 def test_help_names_every_option_and_exits_well(script):
     status, out, error = script(TRAIN, "--help")
     assert (status, error) == (0, "")
-    options = ("game steps batch seed data data-dir out every objective d-steps real-label recipe lr d-lr lr-steps dropout "
-               "average labels gamma resume summary")
+    options = ("game steps batch seed data data-dir out every objective d-steps real-label recipe lr d-lr beta1 lr-steps "
+               "dropout average labels gamma resume summary")
     assert [option for option in options.split() if f"--{option}" not in out] == []
     status, out, error = script(SAMPLE, "--help")
     assert (status, error) == (0, "")
@@ -210,7 +210,7 @@ def test_bad_options_for_that_table_fail_in_one_line(fails, options, mentions):
     (["--real-label", "1.5"], ["real_label", "1.5"]), (["--real-label", "0.5"], ["real_label", "0.5"]),
     (["--real-label", "nan"], ["real_label", "nan"]), (["--d-steps", "0"], ["--d-steps", "0"]),
     (["--lr", "-1"], ["lr", "-1"]), (["--lr", "nan"], ["lr", "nan"]), (["--lr", "inf"], ["lr", "inf"]),
-    (["--d-lr", "-1"], ["lr", "-1"]), (["--average", "2"], ["average", "2"]), (["--average", "much"], ["--average", "much"]),
+    (["--d-lr", "-1"], ["lr", "-1"]), (["--beta1", "1"], ["beta1", "1"]), (["--average", "2"], ["average", "2"]), (["--average", "much"], ["--average", "much"]),
     (["--dropout", "0.5"], ["--dropout", "dcgan", "minimal"]), (["--game", "dcgan", "--dropout", "1"], ["rate", "1"]),
     (["--recipe", "best"], ["best", "tutorial"]), (["--recipe", "tutorial", "--game", "began"], ["--recipe", "dcgan", "began"]),
     (["--seed", "-1"], ["seed", "-1"]), (["--objective", "both"], ["both", "saturating"]),
