@@ -149,6 +149,21 @@ def test_options_reach_the_game_and_the_checkpoint(script, tmp_path, monkeypatch
     assert arrays["history"].shape[0] == 1
 
 
+def test_the_tutorials_recipe_is_theirs_except_for_options_that_are_given(script, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, options, expected in (
+            ("dcgan", [], {"lr": 2e-4, "d_lr": None, "beta1": 0.5, "dropout": 0.3, "average": None}),
+            ("dcgan", ["--average", 0.9, "--dropout", 0.25], {"lr": 2e-4, "d_lr": None, "dropout": 0.25, "average": 0.9}),
+            ("lsgan", [], {"lr": 2e-4, "d_lr": None, "dropout": 0.3, "average": None}),
+            ("dense", [], {"lr": 2e-4, "d_lr": None, "beta1": 0.5, "real_label": 0.9, "average": None}),
+            ("shallow", ["--d-lr", 0.1], {"lr": 2e-4, "d_lr": 0.1, "beta1": 0.9, "average": None})):
+        out = "-".join(map(str, [name, *options]))
+        assert script(TRAIN, "--game", name, "--recipe", "tutorial", *options, "--steps", 1, "--batch", 2, "--out", out)[0] == 0
+        about, _ = checkpoint.load(Path(out, "checkpoint.npz"))
+        assert about["settings"].items() >= expected.items()
+        assert about["run"]["recipe"] == "tutorial"
+
+
 def test_the_seed_decides_on_everything_random(script, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     losses = []
@@ -210,7 +225,8 @@ def test_bad_options_for_that_table_fail_in_one_line(fails, options, mentions):
     (["--real-label", "1.5"], ["real_label", "1.5"]), (["--real-label", "0.5"], ["real_label", "0.5"]),
     (["--real-label", "nan"], ["real_label", "nan"]), (["--d-steps", "0"], ["--d-steps", "0"]),
     (["--lr", "-1"], ["lr", "-1"]), (["--lr", "nan"], ["lr", "nan"]), (["--lr", "inf"], ["lr", "inf"]),
-    (["--d-lr", "-1"], ["lr", "-1"]), (["--beta1", "1"], ["beta1", "1"]), (["--average", "2"], ["average", "2"]), (["--average", "much"], ["--average", "much"]),
+    (["--d-lr", "-1"], ["lr", "-1"]), (["--beta1", "1"], ["beta1", "1"]),
+    (["--average", "2"], ["average", "2"]), (["--average", "much"], ["--average", "much"]),
     (["--dropout", "0.5"], ["--dropout", "dcgan", "minimal"]), (["--game", "dcgan", "--dropout", "1"], ["rate", "1"]),
     (["--recipe", "best"], ["best", "tutorial"]), (["--recipe", "tutorial", "--game", "began"], ["--recipe", "dcgan", "began"]),
     (["--seed", "-1"], ["seed", "-1"]), (["--objective", "both"], ["both", "saturating"]),
