@@ -9,11 +9,22 @@ NHWC, kernels (kh, kw, C, F)), except those of onnx.npz, which stay as they were
 """
 
 import argparse
+import importlib
 from pathlib import Path
 
 import numpy as np
 
 FOLDER = Path(__file__).parent / "known_answers"
+
+
+
+def other_library(name):
+    """The library that the answers come from. Only making the files anew needs it: no test does, and numgan does not."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise SystemExit(f"expected the library that these answers come from: pip install {name}") from None
+
 
 # ---- settings of the PyTorch cases
 
@@ -84,9 +95,8 @@ def bundle(**arrays):
 
 def torch_ops():
     """Every op with a counterpart in PyTorch, in float64: values, gradients for an upstream g, paths of optimisers."""
-    import torch
-    import torch.nn.functional as F
-
+    torch = other_library("torch")
+    F = torch.nn.functional
     torch.set_default_dtype(torch.float64)
     torch.set_num_threads(1)
     rng, answers = np.random.default_rng(1), {}
@@ -197,9 +207,8 @@ def torch_dcgan():
     For each round the losses and mean scores, and after it all parameters and G's running statistics; for the first
     one, D's gradients in D's step and G's in G's step.
     """
-    import torch
-    import torch.nn.functional as F
-
+    torch = other_library("torch")
+    F = torch.nn.functional
     torch.set_default_dtype(torch.float64)
     torch.set_num_threads(1)
     rng, answers = np.random.default_rng(8), {}
@@ -292,7 +301,7 @@ ONNX = {
 
 def onnx_cases():
     """The inputs (in the operator's order), attributes and outputs of the chosen cases of ONNX's backend tests."""
-    import onnx
+    onnx = other_library("onnx")
 
     def load(path):
         return onnx.numpy_helper.to_array(onnx.load_tensor(path))
