@@ -221,30 +221,31 @@ def answers(exercise, function, path, y, g):
 
 
 def check(name, exercise, function, path):
-    """Print a line per gradient, and what helps with a wrong one. Whether all are right."""
+    """Print a line per gradient, and what helps with the wrong ones. Whether all are right."""
     y, g, expected = gradients(exercise, np.random.default_rng(1).standard_normal)
     _, _, without_g = gradients(exercise, np.ones)
-    right = True
+    verdicts = []
 
     def report(gradient, verdict, remark, *more):
+        verdicts.append(verdict)
         print(f"{name:22} {gradient:8} {verdict:16} {remark}")
-        for text in more:
-            print(textwrap.fill(text, 100, initial_indent="    ", subsequent_indent="    "))
-        return verdict in ("exact", "close")
+        for text in filter(None, more):
+            print(textwrap.indent(text, "    "))
 
     try:
-        given = answers(exercise, function, path, y, g)
+        for gradient, got in answers(exercise, function, path, y, g).items():
+            if got is ...:
+                report(gradient, "not written yet", f"{path}, line {function.__code__.co_firstlineno}")
+                continue
+            try:
+                report(gradient, *judge(exercise, gradient, got, g, expected[gradient], without_g[gradient]))
+            except Wrong as wrong:
+                report(gradient, "wrong", *wrong.args)
     except Wrong as wrong:
-        return report("", "wrong", *wrong.args)
-    for gradient, got in given.items():
-        if got is ...:
-            right = report(gradient, "not written yet", f"{path}, line {function.__code__.co_firstlineno}")
-            continue
-        try:
-            right &= report(gradient, *judge(exercise, gradient, got, g, expected[gradient], without_g[gradient]))
-        except Wrong as wrong:
-            right = report(gradient, "wrong", *filter(None, wrong.args), f"Hint: {exercise.hint.strip()}")
-    return right
+        report("", "wrong", *wrong.args)
+    if "wrong" in verdicts:
+        print(textwrap.fill(f"Hint: {' '.join(exercise.hint.split())}", 100, initial_indent="    ", subsequent_indent="    "))
+    return set(verdicts) <= {"exact", "close"}
 
 
 def main():
@@ -267,7 +268,7 @@ def main():
     print(f"\n{sum(right.values())} of {len(right)} exercises are right.")
     if not all(right.values()):
         following = next(name for name in right if not right[name])
-        print(f"Next: {following}. To check it alone: {console.command(sys.argv[0], following)}")
+        print(f"Next: {following}. Check it alone: {console.command(sys.argv[0], following)}")
         sys.exit(1)
 
 
