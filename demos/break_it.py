@@ -61,7 +61,7 @@ def show(suspects):
     for name, array in INPUTS.items():
         def of_this_input(tensor, name=name):
             return loss(**{other: Tensor(a) for other, a in INPUTS.items()} | {name: tensor})
-        print(f"d loss / d {name:7} {checked(of_this_input, array)[1]}")
+        print(f"d loss / d {name:7} {checked(of_this_input, array)[1].replace('input 0, ', '')}")
     print("\nThe gradient starts at the loss and flows back to every input. Which of them does it reach through the broken op?")
     print(textwrap.fill(f"The ops, in the order of their first use: {', '.join(suspects)}", 120))
 
