@@ -125,14 +125,15 @@ def demand_array(name, got, expected):
     if got.shape != expected.shape:
         raise Wrong(f"{name} has shape {got.shape}: {shape}", shape_mistake(got, expected))
     if not np.isfinite(got).all():
-        raise Wrong(f"{element(name, ~np.isfinite(got))} is {got[~np.isfinite(got)][0]}")
+        index, element = first(name, ~np.isfinite(got))
+        raise Wrong(f"{element} is {got[index]}")
     return got
 
 
-def element(name, wrong):
-    """The first element that is wrong, as text: dw[0, 2]."""
-    index = np.unravel_index(wrong.argmax(), wrong.shape)
-    return f"{name}[{', '.join(map(str, index))}]" if index else name
+def first(name, wrong):
+    """The first wrong element of an array, as an index and as text: (0, 2), "dw[0, 2]"."""
+    index = tuple(map(int, np.unravel_index(wrong.argmax(), wrong.shape)))
+    return index, f"{name}{list(index) or ''}"
 
 
 def shape_mistake(got, expected):
@@ -146,12 +147,13 @@ def shape_mistake(got, expected):
 
 def value_mistake(got, expected, without_g):
     """What happened to a gradient with wrong elements, if that can be seen, else ""."""
-    factor = (got * expected).sum() / (expected**2).sum()
     if not got.any():
         return "All of yours is 0."
+    factor = (got * expected).sum() / (expected**2).sum()
+    if same(got, -expected):
+        return "The sign is wrong, and nothing else."
     if same(got, factor * expected):
-        return "The sign is wrong, and nothing else." if same(got, -expected) else \
-            f"Every element is {factor:.4g} times what it should be: a factor, or a mean in the place of a sum?"
+        return f"Every element is {factor:.4g} times what it should be: a factor, or a mean in the place of a sum?"
     if same(got, without_g):
         return "It is what would be right if all of g were 1: where does g come in?"
     if same(got.T, expected):
@@ -194,7 +196,8 @@ def judge(exercise, name, got, g, expected, without_g):
         checked = np.inf
     if not max(checked, error) <= CLOSE:
         wrong = difference > CLOSE * scale
-        raise Wrong(f"{element(name, wrong)}: expected {expected[wrong][0]:.10g}, got {got[wrong][0]:.10g}",
+        index, element = first(name, wrong)
+        raise Wrong(f"{element}: expected {expected[index]:.10g}, got {got[index]:.10g}",
                     f"{wrong.sum()} of {wrong.size} elements are wrong. {value_mistake(got, expected, without_g)}")
     figures = f"error {error:.0e}, gradcheck {checked:.0e}"
     if error <= EXACT:
