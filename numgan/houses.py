@@ -6,7 +6,6 @@ camera makes bytes of them. Axes: n pictures, y down, x right, 3 colours; levels
 """
 
 import functools
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +58,8 @@ def _glyphs():
         if not path.is_file():
             raise InputError(f"{path}: expected a font that comes with matplotlib; got no such file")
         font = ft2font.FT2Font(str(path))
+        if not all(font.get_char_index(zero + digit) for digit in range(10)):
+            raise InputError(f"{path}: expected the font that comes with matplotlib; got one without digits at {zero:#x}")
         font.set_size(POINTS, 72)
         cells = np.zeros((11, CELL, CELL), np.uint8)
         for digit, cell in enumerate(cells[:BLANK]):
@@ -81,47 +82,54 @@ def _shapes(digits, rng):
     n = len(digits)
     face = rng.integers(0, len(glyphs), n)
     sides = np.where(rng.random((2, n)) < 0.4, BLANK, rng.integers(0, 10, (2, n)))
-    number = np.stack([sides[0], digits, sides[1]])  # left, middle, right
-    widths = sizes[face, number, 0]
-    pose, centre, reach, angle = _pose(sizes[face, digits], rng)
-
-    # for each of the points at which the picture is sampled: where in which glyph is it?
-    line = (np.arange(SIDE * FINE, dtype=np.float32) + 0.5) / FINE - SIDE / 2
-    back = np.linalg.inv(pose)
-    origin = (back @ centre[..., np.newaxis])[..., 0]
-    x, y = (_each(back[:, i, 0]) * line + _each(back[:, i, 1]) * line[:, np.newaxis] - _each(origin[:, i]) for i in (0, 1))
-    gap = rng.uniform(3, 14, n)
-    left, right = x < _each(-(widths[1] + gap) / 2), x > _each((widths[1] + gap) / 2)
-    x += left * _each(gap + (widths[0] + widths[1]) / 2) - right * _each(gap + (widths[1] + widths[2]) / 2)
-    which = np.choose(1 - left + right, (face * 11 + number)[..., np.newaxis, np.newaxis])
-    x, y = (np.clip(along + CELL / 2, 0, CELL - 1).astype(np.intp) for along in (x, y))  # the rim of a cell is empty
-    ink = glyphs.reshape(-1)[(which * CELL + y) * CELL + x]
-    ink = ink.reshape(n, SIDE, FINE, SIDE, FINE).mean((2, 4), dtype=np.float32) / 255
+    shown = face * 11 + np.stack([sides[0], digits, sides[1]])  # left, middle, right
+    sizes = sizes.reshape(-1, 2)[shown]
+    pose, centre, reach = _pose(sizes[1], rng)
 
     # an edge above, below or beside the digit, as of a plate or a door
-    turn = angle + rng.integers(0, 4, n) * (np.pi / 2) + rng.normal(0, 0.1, n)
-    normal = np.stack([np.cos(turn), np.sin(turn)], -1)
+    direction = rng.integers(0, 4, n) * (np.pi / 2) + rng.normal(0, 0.1, n)
+    normal = np.stack([np.cos(direction), np.sin(direction)], -1)
     distance = (np.abs(normal) * reach + normal * centre).sum(1) + rng.uniform(0.5, 8, n)
     line = np.arange(SIDE, dtype=np.float32) + 0.5 - SIDE / 2
-    beyond = np.clip(_each(normal[:, 0]) * line + _each(normal[:, 1]) * line[:, np.newaxis] - _each(distance) + 0.5, 0, 1)
-    return ink[..., np.newaxis], beyond[..., np.newaxis]
+    height = _each(normal[:, 0]) * line + _each(normal[:, 1]) * line[:, np.newaxis]
+    return (_ink(glyphs, shown, sizes[..., 0], np.linalg.inv(pose), centre, rng.uniform(3, 14, n))[..., np.newaxis],
+            np.clip(height - _each(distance) + 0.5, 0, 1)[..., np.newaxis])
 
 
 def _pose(size, rng):
-    """Where digits of these sizes (n, 2) are, all of them inside the picture: matrices (n, 2, 2) from a glyph's pixels to the
-    picture's, centres (n, 2) in the picture, half the sides of the boxes that hold the digits (n, 2), angles (n,)."""
+    """Where digits of these sizes (n, 2) are placed, all of them inside the picture.
+
+    Returns matrices (n, 2, 2), which map steps between pixels of a glyph to steps between pixels of the picture, the digits'
+    centres (n, 2), relative to the picture's, and half the sides (n, 2) of the upright boxes that hold the digits.
+    """
     n = len(size)
     matrices = lambda a, b, c, d: np.stack(np.broadcast_arrays(a, b, c, d), -1).reshape(-1, 2, 2)
-    scale = rng.uniform(0.66, 0.94, n) * SIDE / size[:, 1]
-    angle = rng.normal(0, 0.07, n)
-    pose = (matrices(np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle))
-            @ matrices(1, rng.normal(-0.04, 0.1, n), 0, 1)  # slant
-            @ matrices(scale * rng.uniform(0.75, 1.15, n), 0, 0, scale))
+    scale, angle = rng.uniform(0.66, 0.94, n) * SIDE / size[:, 1], rng.normal(0, 0.07, n)
+    stretch = matrices(scale * rng.uniform(0.75, 1.15, n), 0, 0, scale)
+    slant = matrices(1, rng.normal(-0.04, 0.1, n), 0, 1)  # y goes down: a negative number leans to the right
+    pose = matrices(np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle)) @ slant @ stretch
     reach = (np.abs(pose) @ size[..., np.newaxis])[..., 0] / 2
     room = SIDE / 2 - 0.5
     smaller = np.minimum(1, room / reach.max(1, keepdims=True))
     reach = reach * smaller
-    return pose * smaller[..., np.newaxis], np.clip(rng.normal(0, 0.9, (n, 2)), reach - room, room - reach), reach, angle
+    return pose * smaller[..., np.newaxis], np.clip(rng.normal(0, 0.9, (n, 2)), reach - room, room - reach), reach
+
+
+def _ink(glyphs, shown, widths, back, centre, gap):
+    """A row of three glyphs in the picture: how much of each pixel they cover, float32 (n, SIDE, SIDE).
+
+    shown, widths (3, n): which glyphs, and how wide; gap (n,) between them; back (n, 2, 2), centre (n, 2) as from `_pose`,
+    inverted. Every point of the picture is traced back to the row, where the middle glyph's centre is at 0.
+    """
+    line = (np.arange(SIDE * FINE, dtype=np.float32) + 0.5) / FINE - SIDE / 2
+    origin = (back @ centre[..., np.newaxis])[..., 0]
+    x, y = (_each(back[:, i, 0]) * line + _each(back[:, i, 1]) * line[:, np.newaxis] - _each(origin[:, i]) for i in (0, 1))
+    left, right = x < _each(-(widths[1] + gap) / 2), x > _each((widths[1] + gap) / 2)
+    x += left * _each(gap + (widths[0] + widths[1]) / 2) - right * _each(gap + (widths[1] + widths[2]) / 2)
+    glyph = np.choose(1 - left + right, shown[..., np.newaxis, np.newaxis])
+    x, y = (np.clip(along + CELL / 2, 0, CELL - 1).astype(np.intp) for along in (x, y))  # the rim of a cell is empty
+    ink = glyphs.reshape(-1)[(glyph * CELL + y) * CELL + x]
+    return ink.reshape(-1, SIDE, FINE, SIDE, FINE).mean((2, 4), dtype=np.float32) / 255
 
 
 def _each(x):
@@ -164,7 +172,7 @@ def _uneven(n, k, rng):
 
 
 def _blurred(picture, sigma, shift=0):
-    """The picture (n, y, x, c) after a Gaussian filter of standard deviation sigma (n,), shifted down and right by shift (n, 2).
+    """The picture (n, y, x, c) after a Gaussian filter of deviation sigma (n,), shifted down and right by shift (n, 2).
 
     Both are small numbers of pixels: the filter ends 3 pixels from its centre.
     """
@@ -191,7 +199,8 @@ def _photograph(picture, rng):
 
 def kept(n, seed):
     """`render(n, default_rng(seed))`: many pictures are kept in the user's cache, and read from there the next time."""
-    from importlib.metadata import version  # slow to import
+    from hashlib import sha256  # slow to import, like the next
+    from importlib.metadata import version
 
     if n < WORTH_KEEPING:
         return render(n, np.random.default_rng(seed))

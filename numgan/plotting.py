@@ -1,6 +1,6 @@
 """Sample sheets, curves and animations, as files.
 
-This is the only module that uses matplotlib, and it imports matplotlib only when something is drawn, because that takes time.
+It imports matplotlib only when something is drawn, because that takes time.
 Read checkpoint.py next.
 """
 
