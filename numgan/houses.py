@@ -141,14 +141,14 @@ def _each(x):
 
 
 def _colours(n, rng):
-    """The colours (n, 3) of n digits, and those of their walls, at least CONTRAST brighter or darker."""
+    """The colours (2, n, 3) of n digits and of their walls, whose luminances differ by at least CONTRAST."""
     contrast = CONTRAST + 0.45 * rng.beta(1.2, 3.5, n)
     middle = np.clip(rng.normal(MEAN @ LUMA, 0.115, n), contrast / 2 + 0.04, 0.96 - contrast / 2)
     step = contrast / 2 * rng.choice([-1, 1], n)
     tint = MEAN + 0.03 * rng.normal(size=(n, 1)) * YELLOW_TO_BLUE  # of the light, which falls on both
     own = 0.02 * rng.standard_t(3, (2, n, 1)) * YELLOW_TO_BLUE + 0.006 * rng.standard_t(3, (2, n, 3))
-    tints = tint + np.clip(own, -0.2, 0.2)
-    return tints + (np.stack([middle + step, middle - step]) - tints @ LUMA)[..., np.newaxis]
+    colours = tint + np.clip(own, -0.2, 0.2)  # of any luminance: the next line changes that alone
+    return colours + (np.stack([middle + step, middle - step]) - colours @ LUMA)[..., np.newaxis]
 
 
 def _paint(ink, beyond, rng):
