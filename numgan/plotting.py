@@ -1,13 +1,21 @@
-"""Sample sheets, curves and animations, as files.
+"""Sample sheets, curves and animations, as files; and graphs.
 
 This is the only module that uses matplotlib, and it imports matplotlib only when something is drawn, because that takes time.
 Read checkpoint.py next.
 """
 
+import io
+import textwrap
+
 import numpy as np
 
 from .errors import InputError
 from .files import atomic
+from .graph import graph, layout, print_graph
+
+__all__ = ["draw_graph", "print_graph", "save_curves", "save_gif", "save_lines", "save_plane", "save_sheet", "sheet"]
+
+RED = "#b2182b"  # of gradients
 
 
 def sheet(images, columns=None, border=2):
@@ -109,3 +117,66 @@ def save_plane(path, surface, extent, points, centres, title):
     axes.set(xlim=(-extent, extent), ylim=(-extent, extent), xticks=[], yticks=[])
     with atomic(path) as temporary:
         figure.savefig(temporary)
+
+
+def draw_graph(tensor, path=None, *, axes=None, **options):
+    """Draw how a value was computed, from its inputs at the top down to itself, with the gradients that flow back up.
+
+    A black line leads from each value to what was computed from it. Where both are one number, the red number beside it is the
+    local derivative: a gradient is the sum, over the lines down, of this times the gradient there. What is frozen is grey.
+
+    path     a PNG or SVG file to write
+    axes     matplotlib axes to draw into, by default those of a new Figure
+    options  gradients, fold, and names of tensors and networks: see graph.graph, also for the errors
+
+    Returns the Figure, which a notebook shows. `backward()` may still follow.
+    """
+    boxes = graph(tensor, **options)
+    places, edges = layout(boxes)
+    lines = {box: [(box.title, "black", "bold"), *((line, RED if text.startswith("gradient") else "black", "normal")
+                                                   for text in box.text for line in textwrap.wrap(text, 36))] for box in boxes}
+    width = 0.25 + 0.068 * max(len(text) for texts in lines.values() for text, *_ in texts)  # inches, as all below
+    tall = [max((len(lines[box]) for box in boxes if places[box][1] == row), default=1) for row in range(1 + places[boxes[-1]][1])]
+    centres = -np.cumsum([0.16 * n + 0.4 for n in tall]) + np.array([0.08 * n for n in tall])
+    at = lambda x, row: (x * (width + 0.2), centres[row])
+    xs = [at(*point)[0] for points in [*edges.values(), [*places.values()]] for point in points]
+    left, right, bottom, top = min(xs) - width / 2 - 0.1, max(xs) + width / 2 + 0.1, centres[-1] - 0.08 * tall[-1] - 0.15, -0.2
+    if axes is None:
+        from matplotlib.figure import Figure
+        axes = Figure(figsize=(right - left, top - bottom), dpi=100).add_axes((0, 0, 1, 1))
+    axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+    axes.axis("off")
+    for (source, box), points in edges.items():
+        style = dict(color="#999999", linestyle="--") if source.kind == "frozen" else dict(color="black")
+        axes.plot(*np.transpose([at(*point) for point in points]), linewidth=0.9, zorder=1, **style)
+        if slopes := box.inputs[source]:
+            (x0, y0), (x1, y1) = (at(*point) for point in points[-2:])
+            axes.text((x0 + x1) / 2, (y0 + y1) / 2, "× " + " + ".join(f"{slope:.4g}" for slope in slopes), color=RED, fontsize=9,
+                      ha="center", va="center", bbox=dict(facecolor="white", edgecolor="none", pad=1))
+    for box, (x, y) in ((box, at(*place)) for box, place in places.items()):
+        _draw_box(axes, x, y, width, lines[box], box)
+    if path is not None:
+        with atomic(path) as temporary:
+            axes.figure.savefig(temporary)
+    axes.figure._repr_png_ = lambda: _png(axes.figure)
+    return axes.figure
+
+
+def _draw_box(axes, x, y, width, lines, box):
+    """One box of a graph, around (x, y)."""
+    from matplotlib.patches import FancyBboxPatch
+    frozen = box.kind == "frozen" or any(line.endswith("frozen") for line in box.text)
+    colour = "#dddddd" if frozen else {"op": "white", "leaf": "#fde6c4", "layer": "#dcebf7"}[box.kind]
+    height = 0.16 * len(lines) + 0.08
+    axes.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, boxstyle="round,pad=0,rounding_size=0.06",
+                                  facecolor=colour, edgecolor="#999999" if frozen else "black", linewidth=0.9, zorder=2))
+    for i, (text, ink, weight) in enumerate(lines):
+        axes.text(x, y + 0.16 * ((len(lines) - 1) / 2 - i), text, color="#555555" if frozen and ink == "black" else ink, fontsize=8.5,
+                  fontweight=weight, ha="center", va="center_baseline", zorder=3)
+
+
+def _png(figure):
+    """A figure as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
