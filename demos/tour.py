@@ -3,6 +3,7 @@
 import argparse
 import ast
 import io
+import re
 import sys
 import textwrap
 from contextlib import redirect_stdout
@@ -11,27 +12,25 @@ from pathlib import Path
 import numpy as np
 import tour_pictures as pictures
 
-import numgan
-from numgan import SGD, Adam, Parameter, Tensor, conv, conv2d, console
+from numgan import SGD, Adam, Parameter, Tensor, console, conv
 from numgan.console import whole
 from numgan.files import atomic
 from numgan.games import VanillaGAN
-from numgan.graph import graph
-from numgan.norm import batch_norm
-
 
 # ---- how a page is written
 
 
 def say(text):
-    """Print a paragraph or more, without the indentation that it has here."""
-    print(textwrap.dedent(text).strip("\n") + "\n")
+    """Print paragraphs, lines of at most 100 characters, and formulas, which are indented, as they are."""
+    for part in textwrap.dedent(text).strip("\n").split("\n\n"):
+        if not part.startswith(" "):
+            part = textwrap.fill(re.sub(r" ([-=·×+/<>]) ", "\xa0\\1\xa0", part), 100).replace("\xa0", " ")
+        print(part, end="\n\n")
 
 
 def session(code, **names):
-    """Print code as it would look at Python's prompt; run it; print what it prints. Returns all names that it has defined."""
-    code = textwrap.dedent(code).strip()
-    names = {**vars(numgan)} | {"np": np} | names
+    """Print code as it looks at Python's prompt, run it, print what it prints. Returns all names that it has defined."""
+    code, names = textwrap.dedent(code).strip(), {"np": np, "Tensor": Tensor} | names
     for statement in ast.parse(code).body:
         first, *rest = code.splitlines()[statement.lineno - 1:statement.end_lineno]
         print(f"    >>> {first}", *(f"    ... {line}" for line in rest), sep="\n")
@@ -42,158 +41,166 @@ def session(code, **names):
     return names
 
 
+def exercise(task, code):
+    """Print a task, and a program in which the reader is to replace the dots."""
+    say(f"Your turn. {task}")
+    print(textwrap.indent(textwrap.dedent(code).strip(), "    ") + "\n")
+
+
 def beside(*parts):
-    """Print matrices and words side by side, words on the first line."""
-    blocks = [[part] if isinstance(part, str) else [f"[ {row} ]" for row in aligned(part)] for part in parts]
+    """Print matrices and words side by side."""
+    blocks = [[part] if isinstance(part, str) else aligned(part) for part in parts]
     for i in range(max(map(len, blocks))):
         print("    " + "  ".join(f"{block[i] if i < len(block) else '':{len(block[0])}}" for block in blocks).rstrip())
     print()
 
 
 def aligned(matrix):
-    """The rows of a matrix as text of equal width."""
-    texts = [[f"{value:g}" for value in row] for row in matrix]
-    width = max(len(text) for row in texts for text in row)
-    return ["  ".join(f"{text:>{width}}" for text in row) for row in texts]
+    """The rows of a matrix as texts of equal width."""
+    width = max(len(f"{value:g}") for value in matrix.flat)
+    return ["[ " + "  ".join(f"{value:{width}g}" for value in row) + " ]" for row in matrix]
 
 
 def row(values, digits=2):
     """A vector as text."""
-    return "(" + ", ".join(f"{value:.{digits}f}" for value in values) + ")"
+    return "(" + ", ".join(f"{round(float(value), digits) + 0.0:.{digits}f}" for value in values) + ")"
 
 
-# ---- the chapters: each prints its page and returns its picture, as a function, since drawing takes longer than reading
+# ---- the chapters: each prints its page, and returns a function that draws its picture
 
 
 def slopes():
     """Slopes multiply"""
     x, w, h = 3.0, 2.0, 0.001
     a, L = w * x, (w * x) ** 2
-    a2, L2 = (w + h) * x, ((w + h) * x) ** 2
+    da, dL = (w + h) * x - a, ((w + h) * x) ** 2 - L
     say(f"""
-        Training a network asks one question for each of its numbers: if this one changes a little, by how
-        much does the loss change? The loss L is one number that says how wrong the network is. Take a very
-        small network, with an input x and a weight w:
+        To train a network is to change its numbers so that its errors get smaller. One number says how large
+        they are: the loss, L. So for each of the other numbers we ask: if it changes a little, by how much
+        does L change? Take a very small network, with one input, x, and one number to be trained, w. Its output
+        a should be 0, and its loss is a²:
 
             x = {x:g},   w = {w:g},   a = w · x = {a:g},   L = a² = {L:g}
 
         Change w by {h}, and look at what happens on the way to L:
 
-            w    {w:.3f} → {w + h:.3f}       change {h:.3f}
-            a    {a:.3f} → {a2:.3f}       change {a2 - a:.3f}     {(a2 - a) / h:.3f} times that of w
-            L   {L:.3f} → {L2:.3f}      change {L2 - L:.3f}    {(L2 - L) / (a2 - a):.3f} times that of a, {(L2 - L) / h:.3f} times that of w
+            w changes by {h:.3f}
+            a changes by {da:.3f}, which is {da / h:.3f} times as much as w
+            L changes by {dL:.3f}, which is {dL / da:.3f} times as much as a, and {dL / h:.3f} times as much as w
 
-        The factors are slopes, or derivatives, except for the last digits: those are there because the
-        change is small, but not infinitely small. With the rules of calculus,
+        These factors are slopes, or derivatives. (Nearly: their last digits are there because the change is
+        small, but not infinitely small.) Calculus gives them exactly, and in a row they multiply:
 
             da/dw = x = {x:g},     dL/da = 2a = {2 * a:g},     dL/dw = dL/da · da/dw = {2 * a:g} · {x:g} = {2 * a * x:g}
 
-        This is the chain rule: the slopes of steps in a row multiply. The derivative of L with respect to a
-        value is called the gradient of that value. To find all gradients, start at the end: the gradient of
-        L itself is dL/dL = 1. Then go backward, and multiply with the slope of each step:
+        This is the chain rule. The derivative of L with respect to a value is called the value's gradient.
+        To find all gradients, start at the end, with the gradient of L itself, dL/dL = 1. Then go backward,
+        and multiply with the slope of each step:
 
             L: 1       a: 1 · 2a = {2 * a:g}       w: {2 * a:g} · x = {2 * a * x:g}       x: {2 * a:g} · w = {2 * a * w:g}
 
-        One walk back gives the gradients of all inputs. The experiment above had to be made once for each.
-        In numgan, a Tensor is an array that remembers how it was computed, and `backward` is that walk:
+        One walk back finds the gradients of all numbers, be it two or a million, while the experiment must be
+        repeated for each. In numgan, a Tensor is an array that remembers how it was computed, and its method
+        `backward` is this walk. The gradients asked for by requires_grad=True are then in `grad`:
         """)
     session("""
-        x = Tensor(np.array(3.0), requires_grad=True)
-        w = Tensor(np.array(2.0), requires_grad=True)
+        import numpy as np
+        from numgan import Tensor
+        x, w = Tensor(np.array(3.0), requires_grad=True), Tensor(np.array(2.0), requires_grad=True)
         a = w * x
         L = a**2
         L.backward()
         print(w.grad, x.grad)
         """)
-    say("In the code: numgan/ops.py, `mul` and `power`. Each returns its value, and the slopes beside it.")
+    say("In the code: numgan/ops.py, `mul` and `power`. Each computes a value, and has its slopes beside it.")
     return lambda: pictures.slopes(x, w)
 
 
 def paths():
     """Paths add up"""
-    X, W = 3.0, 2.0
-    x, w = (Tensor(np.array(value), requires_grad=True) for value in (X, W))
-    a = x * w
-    L = a * x
-    h = 0.001
-    through_a, direct, both = (X + h) * W * X, X * W * (X + h), (X + h) * W * (X + h)
+    x, w, h = 3.0, 2.0, 0.001
+    a, L = x * w, x * w * x
+    first, second, both = (x + h) * w * x - L, a * (x + h) - L, (x + h) * w * (x + h) - L
     say(f"""
-        What if a value is used twice? Let a = x · w and L = a · x, again with x = {X:g} and w = {W:g}. So a = {a.item():g}
-        and L = {L.item():g}. A change of x reaches L on two paths. Change x by {h}:
+        What if a value is used twice? Let a = x · w and L = a · x, with x = {x:g} and w = {w:g}. Then a = {a:g} and
+        L = {L:g}. A change of x reaches L on two paths. Change x by {h}:
 
-            only where a is computed        L changes by {through_a - L.item():.6f}
-            only where L is computed        L changes by {direct - L.item():.6f}
-            in both places                  L changes by {both - L.item():.6f}
+            only where a is computed       L changes by {first:.6f}
+            only where L is computed       L changes by {second:.6f}
+            in both places                 L changes by {both:.6f}
 
-        The two effects add up. (What is missing in the last digit is {h} · {h} · w: too small to matter.)
-        So along a path slopes multiply, and where paths meet, gradients add up:
+        The two changes add up. (The rest, {both - first - second:.6f}, vanishes beside them when the change gets smaller.)
+        So slopes multiply along a path, and where paths meet, the products add up:
 
-            x → a → L      slopes {W:g} and {X:g}        {W:g} · {X:g} = {W * X:g}
-            x → L          slope {a.item():g}               {a.item():g}
-                                                 ──
-            dL/dx                                {2 * W * X:g}       check: L = w x², dL/dx = 2 w x = {2 * W * X:g}
+            x → a → L      slopes {w:g} and {x:g}      {w:g} · {x:g} = {w * x:g}
+            x → L          slope {a:g}             {a:g}
+            gradient of x                     {w * x:g} + {a:g} = {2 * w * x:g}        check: L = w x², so dL/dx = 2 w x = {2 * w * x:g}
 
-        numgan prints the graph, with every value above what it was computed from:
+        `print_graph` shows every value, and the op that computed it, above what it was computed from. It makes
+        the same walk as `backward` to find the gradients:
         """)
+    leaf = lambda value: Tensor(np.array(value), requires_grad=True)
     names = session("""
+        from numgan import print_graph
         a = x * w
         L = a * x
         print_graph(L, x=x, w=w, a=a, L=L)
-        """, x=x, w=w)
-    y, doublings = Tensor(np.array(1.0), requires_grad=True), 20
+        """, x=leaf(x), w=leaf(w))
+    doublings, y = 20, leaf(1.0)
     for i in range(doublings):
         y = y + y
         drawn = y if i < 4 else drawn
-    calls = sum(len(node.parents) for node in y._history())
     say(f"""
-        In which order? The gradient of a must be complete before a hands it on to x. `backward` takes the
-        youngest value first: whatever was computed from a value is younger than it, and has had its turn.
+        Before a passes its gradient on to x, that gradient must be complete. What was computed from a is
+        younger than a. So `backward` starts with the youngest value, and goes from younger to older:
 
-            L: gradient 1       gives a   3 · 1 = 3,    and x   6 · 1 = 6
-            a: gradient 3       gives x   2 · 3 = 6 more, so 12,    and w   3 · 3 = 9
+            L, gradient 1:     a gets {x:g} · 1 = {x:g}.     x gets {a:g} · 1 = {a:g}
+            a, gradient {x:g}:     w gets {x:g} · {x:g} = {x * x:g}.     x gets {w:g} · {x:g} = {w * x:g} more, so {2 * w * x:g}
 
-        No path is ever walked by itself: what arrives at a value is added, and handed on once. Double a number
-        {doublings} times, y = y + y, and there are 2²⁰ = {2**doublings:,} paths from the first to the last. `backward` takes
-        {calls} steps, two for each addition:
+        It never walks a whole path: what arrives at a value is added up there, and passed on once. Replace y by
+        y + y {doublings} times, and 2²⁰ paths lead back to the first y. `backward` takes {sum(len(node.parents) for node in y._history())} steps, two for each sum:
         """)
     session(f"""
         first = y = Tensor(np.array(1.0), requires_grad=True)
         for _ in range({doublings}):
             y = y + y
+
         y.backward()
-        print(first.grad)
+        print(first.grad, 2**20)
         """)
-    say("In the code: numgan/tensor.py. Its first page is this example; `backward` has ten lines.")
+    say("In the code: numgan/tensor.py. This example is on its first page, and `backward` is ten lines long.")
     return lambda: pictures.paths(names["L"], {name: names[name] for name in "xwaL"}, drawn)
 
 
 def vectors():
-    """Many numbers at once, and why no Jacobian is built"""
+    """Many numbers at once, and why nobody builds the Jacobian"""
     X, g = np.array([3.0, 5.0]), np.array([1.0, 2.0])
-    J = np.diag(2 * X)
-    n = 32 * 28 * 28 * 64
+    J, n = np.diag(2 * X), 32 * 28 * 28 * 64
     say(f"""
-        Networks work on arrays. The gradient of an array has the same shape: one derivative for each element.
-        Let y = x², element by element, with x = (3, 5). Suppose that what comes after y is known already, and
-        that its gradient is g = dL/dy = (1, 2). What is dL/dx?
+        Networks compute with arrays. The gradient of an array is an array of the same shape: one derivative
+        for each element. Let y = x², element by element, with x = (3, 5). What comes after y, up to the loss L,
+        is known already, and its result is the gradient of y, g = {row(g, 0)}. What is the gradient of x?
 
-        Small changes dy₁ and dy₂ change L by dL = 1 · dy₁ + 2 · dy₂. Such a sum of products is written <g, dy>.
-        And dy = 2x dx, so dL = <g, 2x dx>. Move everything to the left of the comma until dx is alone:
+        A gradient tells what a small change does: dL = g₁ dy₁ + g₂ dy₂. We write <g, dy> for such a sum of
+        products. The slope of x² is 2x, so dy = 2x dx. Put this in, and move the 2x to the other side:
 
-            dL = <g, dy> = <g, 2x dx> = <2x g, dx>          so  dL/dx = 2x g = {row(2 * X * g, 0)}
+            dL = <g, dy> = <g, 2x dx> = Σ gᵢ · 2xᵢ · dxᵢ = <2x g, dx>
 
-        What dx is multiplied with is its gradient. This is how every derivative in numgan is found:
-        write dy in terms of dx, and move everything else to the left. What comes out is a function of g, here
-        g ↦ 2x g. It is called a vector-Jacobian product, vjp for short. Here is why. Textbooks write
-        dy = J dx with the Jacobian J, a table with a row for each y and a column for each x:
+        Now dx stands alone, and what it is multiplied with is its gradient: dL/dx = 2x g = {row(2 * X * g, 0)}.
+        All derivatives in numgan are found like this: write dy in terms of dx, and move the rest to the left.
+
+        The result is a function of g, here g ↦ 2x g. It is called a vector-Jacobian product, vjp, since in
+        textbooks dy = J dx, with the Jacobian J: a row for each element of y, a column for each of x.
         """)
-    beside("J =", J, "    g =", g[:, None], "    Jᵀ g =", (J.T @ g)[:, None], "    = 2x g, without J")
+    beside("J =", J, "    g =", g[:, None], "    Jᵀ g =", (J.T @ g)[:, None], "  = 2x g")
     say(f"""
-        J is nearly empty: y₁ depends on x₁ only. A layer's output for 32 images of 28 × 28 × 64 has {n:,}
-        elements. For a function of each, J would have {n:,}² = {n * n:.2g} numbers, {4 * n * n / 1e12:.1f} TB. The vjp does the
-        same with {n:,} multiplications. An op is its value, and a vjp for each input:
+        Where each y depends on one x only, J is all zeros except for its diagonal. 32 images of 28 × 28 × 64
+        numbers, as inside a network, are {n:,} numbers. Their J has {n:,}² = {n * n:.2g}, which take {4 * n * n / 1e12:.1f} TB.
+        The vjp needs the diagonal only, {4 * n / 1e6:.1f} MB. So an op gives `from_op` its value and a pair (input,
+        vjp), and never a J. (A vjp keeps arrays, such as X = x.data, not Tensors.)
         """)
     session("""
+        from numgan import gradcheck
         from numgan.tensor import from_op
         def square(x):
             X = x.data
@@ -202,104 +209,110 @@ def vectors():
         x = Tensor(np.array([3.0, 5.0]), requires_grad=True)
         square(x).backward(np.array([1.0, 2.0]))
         print(x.grad)
-        gradcheck(square, np.array([3.0, 5.0])) < 1e-6
+        """)
+    exercise("What is the vjp of softplus, ln(1 + eˣ)? Save this as a file, and replace the dots:", """
+        import numpy as np
+        from numgan import gradcheck
+        from numgan.tensor import from_op
+
+        def softplus(x):
+            X = x.data
+            return from_op(np.log(1 + np.exp(X)), (x, lambda g: ...))
+
+        print(gradcheck(softplus, np.array([0.5, -1.0, 3.0])))
         """)
     say("""
-        `gradcheck` makes chapter 1's experiment for every element, and compares. Your turn: write softplus,
-        y = ln(1 + eˣ). Find dy in terms of dx, replace two expressions in `square`, and ask gradcheck.
-
-        In the code: numgan/ops.py, first page; then `softplus` there, the solution. numgan/gradcheck.py.
+        `gradcheck` repeats the experiment of chapter 1 for every element. It returns the largest relative error,
+        less than 1e-6, or says which element is wrong. In the code: numgan/ops.py, first page and `softplus`.
         """)
     rng = np.random.default_rng(0)
     return lambda: pictures.jacobian(rng.uniform(-2, 2, 16), rng.uniform(-2, 2, 16))
 
 
 def matmul():
-    """Matrix product: g Bᵀ and Aᵀ g"""
+    """The matrix product: g Bᵀ and Aᵀ g"""
     A, B, g = np.array([[1.0, 2, 3], [4, 5, 6]]), np.array([[1.0, 0], [2, 1], [0, 3]]), np.array([[1.0, 2], [3, 4]])
-    Y, h = A @ B, 0.001
-    changed = A.copy()
+    h, Y, changed = 0.001, A @ B, A.copy()
     changed[0, 1] += h
-    effect = ((changed @ B - Y) * g).sum()
-    say("""
-        A layer multiplies matrices: Y = A B, so yᵢⱼ = Σₖ aᵢₖ bₖⱼ. Again suppose that g = dL/dY is known:
-        """)
+    say("A layer multiplies matrices, Y = A B: yᵢⱼ = Σₖ aᵢₖ bₖⱼ. Again, the gradient of Y is known, g:")
     beside("A =", A, "   B =", B, "   Y = A B =", Y, "   g =", g)
     say(f"""
-        First one element, by hand. Where does a₁₂ = {A[0, 1]:g} go? Row 1 of A makes row 1 of Y:
+        First one element. Where does a₁₂ = {A[0, 1]:g} go? Row 1 of A makes row 1 of Y:
 
-            y₁₁ = a₁₁ b₁₁ + a₁₂ b₂₁ + a₁₃ b₃₁          slope with respect to a₁₂: b₂₁ = {B[1, 0]:g}
-            y₁₂ = a₁₁ b₁₂ + a₁₂ b₂₂ + a₁₃ b₃₂          slope with respect to a₁₂: b₂₂ = {B[1, 1]:g}
+            y₁₁ = a₁₁ b₁₁ + a₁₂ b₂₁ + a₁₃ b₃₁         slope with respect to a₁₂: b₂₁ = {B[1, 0]:g}
+            y₁₂ = a₁₁ b₁₂ + a₁₂ b₂₂ + a₁₃ b₃₂         slope with respect to a₁₂: b₂₂ = {B[1, 1]:g}
 
-        Two paths, and they add up: dL/da₁₂ = g₁₁ b₂₁ + g₁₂ b₂₂ = {g[0, 0]:g} · {B[1, 0]:g} + {g[0, 1]:g} · {B[1, 1]:g} = {(g @ B.T)[0, 1]:g}. The experiment agrees:
-        a change of a₁₂ by {h} changes L by {effect:.6f}. Now look at the indices: g's row 1 is multiplied with
-        row 2 of B, which is column 2 of Bᵀ. So for all elements at once, dL/dA = g Bᵀ. By the same way,
-        dL/dB = Aᵀ g.
+        Two paths, which add up: dL/da₁₂ = g₁₁ b₂₁ + g₁₂ b₂₂ = {g[0, 0]:g} · {B[1, 0]:g} + {g[0, 1]:g} · {B[1, 1]:g} = {(g @ B.T)[0, 1]:g}. The experiment says the same:
+        a change of a₁₂ by {h} changes L = <g, Y> by {((changed @ B - Y) * g).sum():.6f}. In that sum, row 1 of g meets row 2 of B.
+        Row 2 of B is column 2 of Bᵀ, so it is the element in row 1 and column 2 of the product g Bᵀ. All
+        elements go like this one: dL/dA = g Bᵀ.
 
-        Then with the method of chapter 3. If A changes by dA, then Y changes by dA B, and
+        Now with the method of chapter 3. A change dA of A changes Y by dA B:
 
-            dL = <g, dA B> = Σ gᵢⱼ dAᵢₖ bₖⱼ = Σ (Σⱼ gᵢⱼ bₖⱼ) dAᵢₖ = <g Bᵀ, dA>          sums over i, j, k
+            dL = <g, dA B> = Σᵢⱼₖ gᵢⱼ dAᵢₖ bₖⱼ = Σᵢₖ (Σⱼ gᵢⱼ bₖⱼ) dAᵢₖ = <g Bᵀ, dA>
 
-        A factor on the right moves over to the right of g, transposed. A factor on the left, as in
-        dL = <g, A dB>, moves over to the left of g: <Aᵀ g, dB>. The shapes agree with nothing else:
+        A factor on the right of dA moves to the right of g, transposed. Likewise, one on its left moves to the
+        left of g: dL = <g, A dB> = <Aᵀ g, dB>. If you forget it, the shapes tell: g is 2 × 2, B is 3 × 2, and
+        dL/dA must be 2 × 3, as A is. No other product of g and B has that shape.
         """)
     beside("dL/dA = g Bᵀ =", g @ B.T, "   dL/dB = Aᵀ g =", A.T @ g)
     session("""
-        A, B = Tensor(A, requires_grad=True), Tensor(B, requires_grad=True)
-        (A @ B).backward(g)
-        print(A.grad.tolist())
-        print(B.grad.tolist())
+        a, b = Tensor(A, requires_grad=True), Tensor(B, requires_grad=True)
+        (a @ b).backward(g)
+        print(a.grad.tolist(), b.grad.tolist())
         """, A=A, B=B, g=g)
-    say("""
-        Your turn: write matmul(a, b). `from_op` takes one pair (input, vjp) for each of the two inputs. Then
-        gradcheck(matmul, A, B), with two arrays.
+    exercise("An op has a pair (input, vjp) for each input. The imports are those of chapter 3.", """
+        def matmul(a, b):
+            A, B = a.data, b.data
+            return from_op(A @ B, (a, lambda g: ...), (b, lambda g: ...))
 
-        In the code: numgan/ops.py, `matmul`: these two formulas are its two lambdas.
+        print(gradcheck(matmul, np.random.rand(2, 3), np.random.rand(3, 4)))
         """)
+    say("In the code: numgan/ops.py, `matmul`. The formulas above are its two lambdas.")
     return lambda: pictures.matmul(A, B, g)
 
 
 def im2col():
-    """Convolution is a matrix product of copies"""
+    """A convolution is a matrix product of copies"""
     image, kernel, g = np.arange(1.0, 10).reshape(3, 3), np.array([[1.0, 2], [3, 4]]), np.array([[1.0, 2], [3, 4]])
-    no_padding = ((0, 0), (0, 0))
-    patches = conv.im2col(image[None, :, :, None], (2, 2), (1, 1), no_padding).reshape(4, 4)
+    valid = ((0, 0), (0, 0))
+    patches = conv.im2col(image[None, :, :, None], (2, 2), (1, 1), valid).reshape(4, 4)
     y = (patches @ kernel.reshape(4)).reshape(2, 2)
+    back = lambda table: conv.col2im(table.reshape(1, 2, 2, 4), (3, 3), (2, 2), (1, 1), valid)[0, :, :, 0]
     shares = np.outer(g, kernel)
-    dx = conv.col2im(shares.reshape(1, 2, 2, 4), (3, 3), (2, 2), (1, 1), no_padding)[0, :, :, 0]
-    counts = conv.col2im(np.ones((1, 2, 2, 4)), (3, 3), (2, 2), (1, 1), no_padding)[0, :, :, 0]
+    dx = back(shares)
     say("""
-        A convolution slides a small kernel over an image. At each place, it multiplies the pixels under it with
-        its own numbers and adds up. A 2 × 2 kernel has four places in a 3 × 3 image:
+        A convolution lays a small kernel on an image, multiplies each of the kernel's numbers with the pixel
+        under it, and adds up. It does so in every place. A 2 × 2 kernel has four places in a 3 × 3 image:
         """)
     beside("image =", image, "   kernel =", kernel, "   y =", y)
     say(f"""
-        For instance y₁₁ = {' + '.join(f'{p:g} · {k:g}' for p, k in zip(patches[0], kernel.ravel()))} = {y[0, 0]:g}. Four such sums are one matrix product, if the patch
-        under each place is written down as a row. That copying is called im2col:
+        For instance, y₁₁ = {' + '.join(f'{p:g} · {k:g}' for p, k in zip(patches[0], kernel.flat, strict=True))} = {y[0, 0]:g}. The pixels under the kernel are a patch. Write down
+        all patches as the rows of a table, and four sums become one matrix product. This is im2col:
         """)
-    beside("patches =", patches, "   · kernel as a column =", kernel.reshape(4, 1), "   y as a column =", y.reshape(4, 1))
+    beside("patches =", patches, "   · kernel =", kernel.reshape(4, 1), "   = y =", y.reshape(4, 1))
     say("""
-        So nothing is new: the product is that of chapter 4, and its vjps are known. With g = dL/dy, the kernel
-        gets patchesᵀ g, and each number in the table of patches gets g times the kernel's number:
+        Chapter 4 knows the gradients of a product. With g as the gradient of y, that of the kernel is patchesᵀ g,
+        and that of the table is g kernelᵀ, with both written as columns:
         """)
-    beside("g =", g, "   gradient of the patches =", shares)
+    beside("g =", g, "   gradient of the table =", shares)
     say(f"""
-        But the pixels are what we want. Pixel 5, in the middle, was copied into all four rows. Four copies are
-        four paths, and paths add up: {' + '.join(f'{s:g}' for s in shares[patches == 5])} = {dx[1, 1]:g}. The corner pixel 1 was copied once: {dx[0, 0]:g}. Adding each
-        number to where its pixel was copied from is called col2im:
+        But we want the gradient of the image. Pixel 5 has been copied into all four rows. Four copies are four
+        paths, and paths add up: {' + '.join(f'{s:g}' for s in shares[patches == 5])} = {dx[1, 1]:g}. Pixel 1 has one copy, with gradient {dx[0, 0]:g}. To add every
+        number of the table to the pixel that it was copied from is called col2im:
         """)
-    beside("copies of each pixel =", counts, "   dL/d(image) =", dx)
+    beside("copies of each pixel =", back(np.ones((4, 4))), "   gradient of the image =", dx)
     session("""
-        x, w = (Tensor(array, requires_grad=True) for array in (x, w))
-        y = conv2d(x, w, padding="valid")
-        y.backward(g)
-        print(x.grad[0, :, :, 0].tolist())
-        print(w.grad[:, :, 0, 0].tolist())
-        """, x=image[None, :, :, None].copy(), w=kernel[:, :, None, None].copy(), g=g[None, :, :, None])
+        from numgan import conv2d
+        x, w = Tensor(image, requires_grad=True), Tensor(kernel, requires_grad=True)
+        conv2d(x, w, padding="valid").backward(g)
+        print(x.grad.reshape(3, 3).tolist())
+        print(w.grad.reshape(2, 2).tolist())
+        """, image=image.reshape(1, 3, 3, 1), kernel=kernel.reshape(2, 2, 1, 1), g=g.reshape(1, 2, 2, 1))
     say("""
-        (conv2d takes images and kernels of any number, with any number of channels, so the arrays have four axes.)
+        (Here the arrays have two axes more, for many images and many channels. padding="valid" means no border.)
 
-        In the code: numgan/conv.py, `im2col`, `col2im` and `conv2d`. Each of the two is the other's transpose.
+        In the code: numgan/conv.py, `im2col` and `col2im`, and `conv2d`, which uses them.
         """)
     return lambda: pictures.im2col(image, kernel, patches, y, g, shares, dx)
 
@@ -307,171 +320,168 @@ def im2col():
 def normalisation():
     """Batch norm: two directions in which nothing flows back"""
     x, g = np.array([1.0, 2, 4, 5, 8]), np.array([2.0, -1, 1, 0, 3])
-    mu, sigma = x.mean(), x.std()
     normal = lambda x: (x - x.mean()) / x.std()
-    xhat = normal(x)
-    mean, stretch = np.full(5, g.mean()), xhat * (g * xhat).mean()
-    rest = g - mean - stretch
+    mu, sigma, xhat = x.mean(), x.std(), normal(x)
+    mean, along = np.full(5, g.mean()), xhat * (g * xhat).mean()
+    rest = g - mean - along
     say(f"""
-        Batch norm takes one feature of all rows of a batch, and shifts and scales it to mean 0 and deviation 1:
+        A network takes many examples at once: a batch, one example per row. Batch norm takes each column of it,
+        and shifts and scales the column to mean 0 and standard deviation 1:
 
-            y = x̂ = (x - μ) / σ       x = {row(x, 0)},   μ = {mu:g},   σ = {sigma:.4f}       x̂ = {row(xhat)}
+            x = {row(x, 0)}, a column of five rows: mean μ = {mu:g}, standard deviation σ = {sigma:.4f}
+            y = (x - μ) / σ = {row(xhat)}, also called x̂
 
-        Each y depends on every x, since μ and σ do. The derivation takes half a page, but its result can be
-        seen beforehand. Two changes of x leave y as it is:
+        Every y depends on every x, since μ and σ do. Still, most of the gradient can be seen without any
+        calculation. Here are two changes of x that do not reach y:
 
-            shift:     x + 1                      y = {row(normal(x + 1))}
-            stretch:   x + 0.1 · (x - μ)          y = {row(normal(x + 0.1 * (x - mu)))}
+            shift:      x + 1                 y = {row(normal(x + 1))}
+            stretch:    x + 0.1 · (x - μ)     y = {row(normal(x + 0.1 * (x - mu)))}
 
-        If y does not change, neither does L, whatever comes after. A small shift is dx = (1, 1, 1, 1, 1) times
-        a small number, a small stretch is dx = x̂ times one. So dL = <dL/dx, dx> must be 0 for both: dL/dx has
-        no component along (1, 1, 1, 1, 1), and none along x̂. Batch norm's vjp removes both from g = dL/dy:
+        A small shift is a multiple of (1, 1, 1, 1, 1), and a small stretch a multiple of x̂. Where y does not
+        change, L does not. So dL = <dL/dx, dx> is 0 for dx = (1, 1, 1, 1, 1), and for dx = x̂: the gradient of x
+        has no component in these two directions. A dx without them leaves μ and σ as they are, and then
+        dy = dx / σ. So batch norm's vjp removes the two components from g, the gradient of y:
 
-            g                              {row(g)}
-            - mean(g)                      {row(-mean)}
-            - x̂ · mean(g x̂)                {row(-stretch)}
-            what is left                   {row(rest)}
-            divided by σ: dL/dx            {row(rest / sigma)}
+            g                          {row(g)}
+            - mean(g)                  {row(-mean)}
+            - x̂ · mean(g x̂)            {row(-along)}
+            sum                        {row(rest)}
+            sum / σ = dL/dx            {row(rest / sigma)}
 
-        (Why ÷ σ: x̂ changes 1/σ times as much as x.) numgan agrees, and the two components are gone:
+        numgan agrees. The two products are 0, but for rounding:
         """)
     session("""
-        x, one, zero = Tensor(x, requires_grad=True), Tensor(np.ones(1)), Tensor(np.zeros(1))
-        y, mean, variance = batch_norm(x, one, zero, eps=0)
+        from numgan import batch_norm
+        x = Tensor(column, requires_grad=True)
+        y, mean, variance = batch_norm(x, Tensor(np.ones(1)), Tensor(np.zeros(1)), eps=0)
         y.backward(g)
-        print(x.grad[:, 0].round(2) + 0.0)
-        print(abs(x.grad.sum()) < 1e-9, abs((x.grad * y.data).sum()) < 1e-9)
-        """, x=x[:, None].copy(), g=g[:, None], batch_norm=batch_norm, abs=np.abs)
+        print(x.grad[:, 0].round(2).tolist())
+        print(abs(np.sum(x.grad * 1)) < 1e-9, abs(np.sum(x.grad * y.data)) < 1e-9)
+        """, column=x[:, None].copy(), g=g[:, None])
     say("""
-        `one` and `zero` are γ and β, with which batch norm scales and shifts the result: y = γ x̂ + β. They are
-        trained. eps is a small number, by default 0.001, added to σ² so that nothing is divided by 0.
+        Further inputs are γ and β, by which the result is scaled and shifted, y = γ x̂ + β, here 1 and 0, and eps,
+        a small number added to σ² so that nothing is divided by 0.
 
-        A consequence: a bias just before a batch norm is a shift. Its gradient is always 0, so it never learns.
+        One consequence: a bias that is added just before batch norm is a shift. Its gradient is always 0.
 
-        In the code: numgan/norm.py. The half page is the docstring of `batch_norm`.
+        In the code: numgan/norm.py. The docstring of `batch_norm` derives all this in half a page.
         """)
-    return lambda: pictures.batch_norm(g, mean, stretch, rest)
+    return lambda: pictures.batch_norm(g, mean, along, rest)
 
 
 def valley():
     """What to do with a gradient: SGD and Adam in a narrow valley"""
     steep, steps, start = 50.0, 60, (-9.0, 1.0)
-    scales = Tensor(np.array([1.0, steep]))
+    best, adam = 2 / (1 + steep), dict(lr=0.5, beta1=0.5)
+    loss = lambda a, b: (a * a + steep * b * b) / 2
 
     def walk(optimizer, turn=0.0, **options):
-        c, s = np.cos(turn), np.sin(turn)
-        R = np.array([[c, -s], [s, c]])
+        """The points (a, b) on the way; `turn`: the angle between the valley and the axes of the parameters."""
+        R = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         p = Parameter((R @ start)[None])
-        points, minimizer = [p.data[0].copy()], optimizer([p], **options)
+        optimizer, points = optimizer([p], **options), [p.data @ R]
         for _ in range(steps):
             q = p @ Tensor(R)
-            minimizer.minimize((q * q * scales).sum() * 0.5)
-            points.append(p.data[0].copy())
-        return np.array(points) @ R
+            optimizer.minimize((q * q * np.array([1, steep])).sum() * 0.5)
+            points.append(p.data @ R)
+        return np.concatenate(points)
 
-    loss = lambda a, b: (a * a + steep * b * b) / 2
-    best = 2 / (1 + steep)
-    adam = dict(lr=0.5, beta1=0.5)
-    sgd_walk, adam_walk = walk(SGD, lr=best), walk(Adam, **adam)
-    final = lambda points: loss(*points[-1])
+    by_sgd, by_adam = walk(SGD, lr=best), walk(Adam, **adam)
+    last = lambda points: loss(*points[-1])
     say(f"""
-        The gradient says in which direction the loss rises most. SGD (stochastic gradient descent) takes a step
-        against it: p ← p - lr · g, with a learning rate lr that you choose. Take a loss like a narrow valley:
+        The gradient points to where the loss rises most. SGD (stochastic gradient descent) takes a step against
+        it: p ← p - lr · g, with a learning rate lr that you choose. Take a loss like a long, narrow valley:
 
-            L(a, b) = (a² + {steep:g} b²) / 2        gradient: (a, {steep:g} b)        start: a = {start[0]:g}, b = {start[1]:g}
+            L(a, b) = (a² + {steep:g} b²) / 2       gradient: (a, {steep:g} b)       start: a = {start[0]:g}, b = {start[1]:g}
 
-        The gradient at the start is ({start[0]:g}, {steep * start[1]:g}): along b it is large although b is nearly right, and along a it is
-        small although the way is long. One learning rate must serve both. One step multiplies a with
-        1 - lr, and b with 1 - {steep:g} lr. So with lr > {2 / steep:g} b grows without end, and below that a creeps.
-        The best is 2 / (1 + {steep:g}) = {best:.4f}: a is multiplied with {1 - best:.4f} in each step, and b with {1 - steep * best:.4f}.
+        At the start the gradient is ({start[0]:g}, {steep * start[1]:g}): large along b, where the way is short, and small along a, where it
+        is long. Each step multiplies a by 1 - lr and b by 1 - {steep:g} lr. If lr > {2 / steep:g}, b grows without end. The best
+        choice makes both shrink equally fast: lr = 2 / {1 + steep:g} = {best:.4f}, with factors {1 - best:.4f} and {1 - steep * best:.4f}.
 
-        Adam keeps a moving average m of the gradients, and another one, v, of their squares, for each parameter
-        by itself, and steps by lr · m / √v. In a direction where all gradients are large, √v is large, too. So a
-        step does not depend on how steep it is: the first is lr, {adam['lr']:g}, in every direction.
-
-                              SGD, lr {best:.4f}                Adam, lr {adam['lr']:g}, β1 {adam['beta1']:g}
-            step       a        b           L             a        b           L""")
-    for i in (0, 1, 2, 5, 10, 20, 40, 60):
-        columns = "     ".join(f"{a:8.3f} {b:8.3f} {loss(a, b):11.3g}" for a, b in (sgd_walk[i], adam_walk[i]))
-        print(f"    {i:>4}  {columns}")
-    turned = final(walk(Adam, np.pi / 4, **adam))
-    say(f"""
-
-        Adam is not always better: its trick works for each parameter by itself, and this valley lies along an
-        axis. Turn it by 45°, and Adam reaches {turned:.2g} in {steps} steps instead of {final(adam_walk):.2g}. SGD does not know about axes:
-        {final(walk(SGD, np.pi / 4, lr=best)):.3g} as before.
+        Adam (Kingma & Ba 2015) keeps two averages for each parameter: m of its latest gradients, and v of their
+        squares. It moves by lr · m / √v. (β1 says how slowly m forgets. That m and v start at 0 is corrected for.)
+        Where gradients are large, so is √v: what counts is not how large they are, but how much they agree. In the
+        first step m / √v is g / |g|, so that p moves by lr in every direction. Here both lr
+        and β1 are 0.5, which suits this valley:
         """)
     session("""
+        from numgan import Adam, Parameter
         p = Parameter(np.array([-9.0, 1.0]))
-        optimizer = Adam([p], lr=0.5, beta1=0.5)
-        optimizer.minimize((p * p * np.array([1.0, 50.0])).sum() * 0.5)
-        print(p.data.round(6))
+        Adam([p], lr=0.5, beta1=0.5).minimize((p * p * np.array([1.0, 50.0])).sum() * 0.5)
+        print(p.data.round(6).tolist())
         """)
-    say("In the code: numgan/optim.py, `Adam.update`, with the lines of the paper's Algorithm 1.")
-    return lambda: pictures.valley(loss, {f"SGD, lr {best:.4f}": sgd_walk, f"Adam, lr {adam['lr']:g}, β1 {adam['beta1']:g}": adam_walk})
+    print(f"                  SGD, lr {best:.4f}                 Adam, lr {adam['lr']}, β1 {adam['beta1']}")
+    print("    step        a        b         L           a        b         L")
+    for i in (0, 1, 2, 5, 10, 20, 40, steps):
+        columns = (f"{a:8.3f} {round(b, 3) + 0.0:8.3f} {loss(a, b):9.3g}" for a, b in (by_sgd[i], by_adam[i]))
+        print(f"    {i:4}", "    ".join(columns))
+    print()
+    say(f"""
+        Adam is not better everywhere. It scales each parameter by itself, and this valley lies along a parameter's
+        axis. Turn the valley by 45°: after {steps} steps Adam's loss is {last(walk(Adam, np.pi / 4, **adam)):.2g}, not {last(by_adam):.2g}. SGD does not notice
+        the turn: {last(walk(SGD, np.pi / 4, lr=best)):.3g}.
+
+        In the code: numgan/optim.py, `SGD` and `Adam`, whose lines are numbered as in the paper.
+        """)
+    return lambda: pictures.valley(loss, {f"SGD, lr {best:.4f}": by_sgd, f"Adam, lr {adam['lr']}, β1 {adam['beta1']}": by_adam})
 
 
 def frozen():
-    """A generator learns through a frozen discriminator"""
+    """G learns through a frozen D"""
     game, n = VanillaGAN(variant="minimal", rng=np.random.default_rng(0)), 8
-    G, D = game.generator, game.discriminator
-    z = game.latent(n)
-
-    def loss(z):
-        return game.losses.g_loss(D(G(z)), None)
-
-    def vjps(loss):
-        return sum(len(node.parents) for node in loss._history())
-
-    everything, thawed = vjps(loss(Tensor(z, requires_grad=True))), vjps(loss(z))
+    G, D, loss_of, z = game.generator, game.discriminator, game.losses.g_loss, game.latent(8)
+    loss = lambda z: loss_of(D(G(z)), None)
+    vjps = lambda L: sum(len(node.parents) for node in L._history())
+    G_w, D_w = ([p for p in network.parameters() if p.ndim == 2] for network in (G, D))
+    saved = sum(n * w.size for w in D_w)
+    kept = sum(n * w.size for w in [*G_w, *G_w[1:], *D_w])
+    everything, thawed, before = vjps(loss(Tensor(z, requires_grad=True))), vjps(loss(z)), [p.data.copy() for p in D.parameters()]
     with D.frozen():
-        recorded = loss(z)
-    kept = vjps(recorded)
-    weights = [p for p in D.parameters() if p.ndim == 2]
-    saved = sum(n * p.size for p in weights)
-    others = sum(n * p.size for p in G.parameters() if p.ndim == 2) + saved + n * G.parameters()[2].size
+        needed = vjps(loss(z))
     say(f"""
-        A GAN has two networks. The generator G turns random numbers z into an image, G(z). The discriminator D
-        says how real an image looks. G's loss is small when D takes its images for real:
+        A GAN has two networks. G, the generator, makes images G(z) from random numbers z. D, the discriminator,
+        says how real an image looks. G has a small loss when D takes its images for real:
 
             L = loss(D(G(z)))
 
-        So the gradient must flow through D, to the image, and into G. But in G's step only G may move, so D's
-        weights need no gradients. In numgan, `with D.frozen():` around the computation does it. Every op calls
-        `from_op` with one pair (input, vjp) per input, and `from_op` drops the pairs whose input needs no
-        gradient. For the smallest GAN, two layers each, and {n} images:
+        To reach G, the gradient must flow through D. But this is G's step: D must not change, and nobody wants
+        the gradients of D's weights. numgan computes D within `with D.frozen():`. An op gives `from_op` a pair
+        (input, vjp) for each input, and `from_op` drops those whose input needs no gradient.
 
-            {everything:3}   vjps, if everything wanted its gradient, even the random numbers z
-            {thawed:3}   since z is data
-            {kept:3}   since D is frozen: {', '.join(f'D.{p.name}' for p in D.parameters())} have none
+        This is the smallest GAN, two layers each, with {n} images. Of the vjps, `from_op` keeps
+
+            {everything}   if everything wants a gradient, even the random numbers z
+            {thawed}   as z is data
+            {needed}   as D is frozen, too: {', '.join(f'D.{p.name}' for p in D.parameters())} have none
         """)
-    before = {name: array.copy() for name, array in D.state().items()}
     session("""
         with D.frozen():
-            L = game.losses.g_loss(D(G(z)), None)
+            L = loss_of(D(G(z)), None)
 
-        dropped = [box.title for box in graph(L, D=D) if box.kind == "frozen"]
-        print(dropped)
         game.g_optimizer.minimize(L)
-        print([p.grad is None for p in D.parameters()])
-        print([p.grad is None for p in G.parameters()])
-        """, D=D, G=G, z=z, game=game, graph=graph)
-    same = all(np.array_equal(array, before[name]) for name, array in D.state().items())
+        for network in G, D:
+            print([p.grad is not None for p in network.parameters()])
+        """, D=D, G=G, z=z, game=game, loss_of=loss_of)
+    unmoved = all(np.array_equal(p.data, old) for p, old in zip(D.parameters(), before, strict=True))
     say(f"""
-        Afterwards D is {'the same, bit for bit' if same else 'CHANGED'}, and G has moved. The vjps that were dropped are two additions and the
-        two matrix products Aᵀ g for D's weights, {saved:,} multiplications of the walk's {others:,}: {saved / others:.0%} of
-        the work, which nobody would have used.
+        G's parameters got gradients, D's got none, and D is {'unchanged, bit for bit' if unmoved else 'CHANGED'}. Two of the {thawed - needed} dropped vjps are
+        the products Aᵀ g of chapter 4 for D's weights. They would have taken {saved:,} multiplications, {saved / (saved + kept):.0%} of
+        the {saved + kept:,} in the walk's matrix products, and nobody would have used the results.
 
-        Three things are this one filter in `from_op`: freezing a network, detaching a value (D's own step takes
-        G's images as data), and plain constants. No op has to know about any of them.
+        `minimize`, which walks back, stands outside the block. What counts is whether D was frozen when its ops
+        ran: a pair that was not recorded cannot be walked.
 
-        Note that `minimize` stands outside the block: what counts is whether D was frozen when its ops were
-        computed. A pair that was never recorded cannot be walked.
+        One filter does it all: frozen parameters, plain data such as z, and detached values, by which D's own
+        step uses G's images as data. No op has to know of any of them.
 
-        In the code: numgan/tensor.py, `from_op`; numgan/games/gan.py, `g_step`. The picture is drawn by
-        numgan.plotting.draw_graph; try it, and print_graph, on any value that you compute.
+        In the code: numgan/tensor.py, `from_op`; numgan/games/gan.py, `g_step`. numgan.plotting.draw_graph has
+        drawn the picture: every op of this step, and D's parameters in grey. It can draw your own values as well.
         """)
-    return lambda: pictures.g_step(recorded, G=G, D=D)
+
+    def draw():
+        with D.frozen():
+            return pictures.g_step(loss(z), G=G, D=D)
+    return draw
 
 
 CHAPTERS = [slopes, paths, vectors, matmul, im2col, normalisation, valley, frozen]
@@ -480,7 +490,8 @@ CHAPTERS = [slopes, paths, vectors, matmul, im2col, normalisation, valley, froze
 def arguments():
     """The command line."""
     parser = argparse.ArgumentParser(description="Learn backpropagation, one idea at a time.", usage="%(prog)s [CHAPTER] [options]",
-                                     epilog="chapters: " + "; ".join(f"{i} {c.__doc__}" for i, c in enumerate(CHAPTERS, 1)))
+                                     formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     epilog="\n".join(["chapters:", *(f"  {i}  {c.__doc__}" for i, c in enumerate(CHAPTERS, 1))]))
     add = parser.add_argument
     add("chapter", nargs="?", type=whole(1, len(CHAPTERS)), default=1, metavar="CHAPTER", help="where to start; default 1")
     add("--only", action="store_true", help="only this chapter")
@@ -490,7 +501,7 @@ def arguments():
 
 
 def main():
-    """Chapter after chapter; at a terminal, each waits for Enter."""
+    """Chapter after chapter; at a terminal, Enter turns the page."""
     args = arguments()
     last = args.chapter if args.only else len(CHAPTERS)
     for number in range(args.chapter, last + 1):
@@ -512,4 +523,4 @@ def main():
 
 
 if __name__ == "__main__":
-    console.run(main, stopped="\nstopped; go on with: python demos/tour.py CHAPTER")
+    console.run(main, stopped="\nstopped; the number of a chapter starts there again")

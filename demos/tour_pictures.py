@@ -27,6 +27,8 @@ def slopes(x, w):
         axes.plot(t, f(at) + slope * (t - at), color=RED, linewidth=1.2)
         axes.plot([at, at + run, at + run], [f(at), f(at), f(at) + slope * run], color=RED, linestyle=":", linewidth=1.2)
         axes.plot(at, f(at), "o", color="black", zorder=3)
+        axes.annotate(f"+{run:g}", (at + run / 2, f(at)), (0, -4), textcoords="offset points", color=RED, ha="center", va="top")
+        axes.annotate(f"+{slope * run:g}", (at + run, f(at) + slope * run / 2), (4, -4), textcoords="offset points", color=RED)
         axes.set_title(title, fontsize=11)
         axes.set(xlabel=across, ylabel=up, xlim=ends)
         axes.text(0.06, 0.9, f"d{up}/d{across} = {slope:g}", color=RED, fontsize=12, transform=axes.transAxes)
@@ -38,11 +40,13 @@ def slopes(x, w):
 def paths(loss, names, doubled):
     """Chapter 2: the graph of L, and that of a number that was doubled again and again."""
     figure = new_figure(6.4, 6.2)
-    left, right = figure.add_axes((0.02, 0.02, 0.52, 0.84)), figure.add_axes((0.62, 0.02, 0.36, 0.84))
+    left, right = figure.add_axes((0.02, 0.02, 0.54, 0.86)), figure.add_axes((0.64, 0.02, 0.32, 0.86))
     draw_graph(loss, axes=left, **names)
     draw_graph(doubled, axes=right)
-    left.set_title("two paths from x to L:\n2 · 3 + 6 = 12", fontsize=11)
-    right.set_title("y + y, four times: 16 paths,\nwalked in four steps", fontsize=11)
+    figure.text(0.29, 0.94, "Two paths lead from x to L:\n2 · 3 + 6 = 12", fontsize=11, ha="center", va="center")
+    figure.text(0.8, 0.94, "y + y, four times: 16 paths,\nand 2 · 4 steps back", fontsize=11, ha="center", va="center")
+    for axes in left, right:
+        axes.set_anchor("N")
     return figure
 
 
@@ -60,7 +64,7 @@ def jacobian(x, g):
         axes.text(left + columns / 2, n + 1, title, ha="center", va="center", fontsize=12)
 
     def sign(at, text):
-        axes.text(at, n / 2, text, ha="center", va="center", fontsize=18)
+        axes.text(at, n / 2, text, ha="center", va="center", fontsize=20, fontweight="bold" if text == "·" else "normal")
 
     block(np.diag(2 * x), 0, f"Jᵀ: {n * n} numbers, {n} of them not 0")
     for i in range(1, n):
@@ -102,7 +106,7 @@ def grid(axes, values, left, top, title="", marked=None, colour=ORANGE, labels=N
 
 def matmul(A, B, g):
     """Chapter 4: where one element of A goes, and from where its gradient comes back."""
-    figure = new_figure(8.4, 5.2)
+    figure = new_figure(8.4, 6.6)
     axes = figure.add_axes((0, 0, 1, 1))
     middle = np.zeros(A.shape, bool)
     middle[0, 1] = True
@@ -112,14 +116,14 @@ def matmul(A, B, g):
     back = [("g = dL/dY", g, row(g.shape, 0), GREEN), ("Bᵀ", B.T, column(B.T.shape, 1), BLUE), ("dL/dA = g Bᵀ", g @ B.T, middle, ORANGE)]
     for top, parts, text in ((8.6, forward, "a₁₂ goes into y₁₁, with slope b₂₁, and into y₁₂, with slope b₂₂"),
                              (3.2, back, "and so dL/da₁₂ = g₁₁ b₂₁ + g₁₂ b₂₂: row 1 of g times column 2 of Bᵀ")):
-        left = 0.8
+        left = 0.8 + (11.4 - 2.8 - sum(part[1].shape[1] for part in parts)) / 2 - 0.6
         for (title, values, marked, colour), sign in zip(parts, ("·", "=", ""), strict=True):
             grid(axes, values, left, top, title, marked, colour)
             left += values.shape[1]
-            axes.text(left + 0.7, top - 1, sign, ha="center", va="center", fontsize=18)
+            axes.text(left + 0.7, top - 1, sign, ha="center", va="center", fontsize=20, fontweight="bold" if sign == "·" else "normal")
             left += 1.4
-        axes.text(5.5, top + 1.2, text, ha="center", fontsize=12)
-    axes.set(xlim=(0, 11), ylim=(0.2, 10.6))
+        axes.text(6.2, top + 1.3, text, ha="center", fontsize=12)
+    axes.set(xlim=(0, 12.4), ylim=(0.7, 10.4), aspect="equal")
     axes.axis("off")
     return figure
 
@@ -137,7 +141,7 @@ def im2col(image, kernel, patches, y, g, shares, dx):
     grid(axes, image, 0.6, 11.2, "image", centre)
     arrow(axes, 3.9, 5.6, 9.7, "im2col")
     grid(axes, patches, 6, 11.7, "each patch a row", copies)
-    axes.text(10.5, 9.7, "·", fontsize=18, ha="center", va="center")
+    axes.text(10.5, 9.7, "·", fontsize=20, ha="center", va="center", fontweight="bold")
     grid(axes, kernel.reshape(-1, 1), 11, 11.7, "kernel")
     axes.text(12.6, 9.7, "=", fontsize=18, ha="center", va="center")
     grid(axes, y_column, 13.2, 11.7, "y")
@@ -150,7 +154,7 @@ def im2col(image, kernel, patches, y, g, shares, dx):
     grid(axes, shares, 6, 4.5, "g · kernelᵀ: what each copy gets", copies)
     axes.text(10.8, 2.5, "=", fontsize=18, ha="center", va="center")
     grid(axes, g_column, 11.6, 4.5, "g")
-    axes.text(13, 2.5, "·", fontsize=18, ha="center", va="center")
+    axes.text(13, 2.5, "·", fontsize=20, ha="center", va="center", fontweight="bold")
     grid(axes, kernel.reshape(1, -1), 13.4, 3, "kernelᵀ")
     parts = " + ".join(f"{share:g}" for share in shares[copies])
     axes.text(9, -0.45, f"Pixel 5 was copied four times, so its gradient is the sum of four: {parts} = {dx[1, 1]:g}", fontsize=12,
@@ -169,8 +173,9 @@ def arrow(axes, start, end, height, text):
 def batch_norm(g, mean, stretch, rest):
     """Chapter 6: g as the sum of three parts, of which one reaches x."""
     figure = new_figure(9.6, 3.2, layout="constrained")
-    parts = [("g = dL/dy", g, "black"), ("its mean:\na shift of x undoes nothing", mean, GREY),
-             ("along x̂:\nneither does a stretch", stretch, GREY), ("the rest, divided by σ,\nis dL/dx", rest, GREEN)]
+    parts = [("g = dL/dy", g, "black"), ("its mean: dropped, since\na shift of x does not reach y", mean, GREY),
+             ("its part along x̂: dropped,\nsince a stretch does not", stretch, GREY),
+             ("the rest:\ndivided by σ, it is dL/dx", rest, GREEN)]
     low, high = min(np.min(values) for _, values, _ in parts), max(np.max(values) for _, values, _ in parts)
     for axes, (title, values, colour), sign in zip(figure.subplots(1, 4, sharey=True), parts, ("=", "+", "+", ""), strict=True):
         axes.bar(np.arange(1, len(g) + 1), values, color=colour, width=0.7)

@@ -38,6 +38,7 @@ class Box:
     inputs      the boxes that it was computed from -> local derivatives: a number for each use of a value that is one number,
                 if the result is one, too; an empty list if larger arrays are involved, or a frozen parameter
     text        lines to show below the title; those about gradients start with "gradient"
+    frozen      whether all parameters in the box get no gradient
     """
 
     title: str
@@ -46,6 +47,7 @@ class Box:
     parameters: dict = field(default_factory=dict)
     inputs: dict = field(default_factory=dict)
     text: list = field(default_factory=list)
+    frozen: bool = False
 
 
 def graph(tensor, *, gradients=True, fold=None, **names):
@@ -73,7 +75,8 @@ def graph(tensor, *, gradients=True, fold=None, **names):
         raise InputError(f"graph: expected at most {TOO_MANY} boxes, got {len(boxes)}: show a value further back")
     found = walk_back(tape) if gradients and tensor.size == 1 and tensor.requires_grad else {}
     for box in boxes:
-        box.text = _text(box, found, tape)
+        box.frozen = box.kind == "frozen" or (box.kind == "layer" and not any(p in sources for p in box.parameters.values()))
+        box.text = _text(box, found, sources)
     return boxes
 
 
@@ -113,7 +116,7 @@ def layout(boxes):
 
     An edge (source, box) leads through `points`, one in each row that it passes.
     """
-    height = {box: 0 for box in boxes}  # above the result: every box as close to its users as it can be
+    height = dict.fromkeys(boxes, 0)  # above the result: every box as close to its users as it can be
     for box in reversed(boxes):
         for source in box.inputs:
             height[source] = max(height[source], height[box] + 1)
@@ -128,7 +131,7 @@ def layout(boxes):
     for point in users:
         rows.setdefault(row[point], []).append(point)
     x = {}
-    for number in sorted(rows, reverse=True):  # from the result up, each where its users are on average, as far as there is room
+    for number in sorted(rows, reverse=True):  # from the result up: where the users are on average, if there is room
         wanted = {point: float(np.mean([x[user] for user in users[point] if user in x] or [0])) for point in rows[number]}
         ops = {point for point in rows[number] if getattr(point, "inputs", None)}
         at = -np.inf

@@ -15,7 +15,9 @@ from .graph import graph, layout, print_graph
 
 __all__ = ["draw_graph", "print_graph", "save_curves", "save_gif", "save_lines", "save_plane", "save_sheet", "sheet"]
 
-RED = "#b2182b"  # of gradients
+RED, GREY = "#b2182b", "#666666"  # in graphs: of gradients, of what is frozen
+COLOURS = {"op": "white", "leaf": "#fde6c4", "layer": "#dcebf7", "frozen": "#dddddd"}  # of a graph's boxes
+LINE = 0.16  # inches, in a box of a graph
 
 
 def sheet(images, columns=None, border=2):
@@ -131,48 +133,58 @@ def draw_graph(tensor, path=None, *, axes=None, **options):
 
     Returns the Figure, which a notebook shows. `backward()` may still follow.
     """
-    boxes = graph(tensor, **options)
-    places, edges = layout(boxes)
-    lines = {box: [(box.title, "black", "bold"), *((line, RED if text.startswith("gradient") else "black", "normal")
-                                                   for text in box.text for line in textwrap.wrap(text, 36))] for box in boxes}
-    width = 0.25 + 0.068 * max(len(text) for texts in lines.values() for text, *_ in texts)  # inches, as all below
-    tall = [max((len(lines[box]) for box in boxes if places[box][1] == row), default=1) for row in range(1 + places[boxes[-1]][1])]
-    centres = -np.cumsum([0.16 * n + 0.4 for n in tall]) + np.array([0.08 * n for n in tall])
+    places, edges = layout(graph(tensor, **options))
+    lines = {box: _lines(box) for box in places}
+    width = 0.25 + 0.068 * max(len(text) for texts in lines.values() for text, *_ in texts)  # in inches, as all below
+    tallest = [max((len(lines[box]) for box in places if places[box][1] == row), default=1)
+               for row in range(1 + max(row for _, row in places.values()))]
+    centres = 0.5 * LINE * np.array(tallest) - np.cumsum(LINE * np.array(tallest) + 0.36)
     at = lambda x, row: (x * (width + 0.2), centres[row])
-    xs = [at(*point)[0] for points in [*edges.values(), [*places.values()]] for point in points]
-    left, right, bottom, top = min(xs) - width / 2 - 0.1, max(xs) + width / 2 + 0.1, centres[-1] - 0.08 * tall[-1] - 0.15, -0.2
+    across = [at(*point)[0] for point in [*places.values(), *(point for points in edges.values() for point in points)]]
+    left, right = min(across) - width / 2 - 0.1, max(across) + width / 2 + 0.1
+    bottom, top = centres[-1] - 0.5 * LINE * tallest[-1] - 0.15, -0.2
     if axes is None:
         from matplotlib.figure import Figure
         axes = Figure(figsize=(right - left, top - bottom), dpi=100).add_axes((0, 0, 1, 1))
     axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
     axes.axis("off")
     for (source, box), points in edges.items():
-        style = dict(color="#999999", linestyle="--") if source.kind == "frozen" else dict(color="black")
-        axes.plot(*np.transpose([at(*point) for point in points]), linewidth=0.9, zorder=1, **style)
-        if slopes := box.inputs[source]:
-            (x0, y0), (x1, y1) = (at(*point) for point in points[-2:])
-            axes.text((x0 + x1) / 2, (y0 + y1) / 2, "× " + " + ".join(f"{slope:.4g}" for slope in slopes), color=RED, fontsize=9,
-                      ha="center", va="center", bbox=dict(facecolor="white", edgecolor="none", pad=1))
-    for box, (x, y) in ((box, at(*place)) for box, place in places.items()):
-        _draw_box(axes, x, y, width, lines[box], box)
+        _draw_edge(axes, [at(*point) for point in points], box.inputs[source], source.kind == "frozen")
+    for box, place in places.items():
+        _draw_box(axes, *at(*place), width, lines[box], COLOURS["frozen" if box.frozen else box.kind])
+    axes.figure._repr_png_ = lambda: _png(axes.figure)
     if path is not None:
         with atomic(path) as temporary:
             axes.figure.savefig(temporary)
-    axes.figure._repr_png_ = lambda: _png(axes.figure)
     return axes.figure
 
 
-def _draw_box(axes, x, y, width, lines, box):
+def _lines(box):
+    """What a box of a graph says, line by line: (text, colour, weight)."""
+    ink = GREY if box.frozen else "black"
+    return [(box.title, ink, "bold"), *((line, RED if text.startswith("gradient") else ink, "normal")
+                                        for text in box.text for line in textwrap.wrap(text, 36))]
+
+
+def _draw_edge(axes, points, slopes, frozen):
+    """The line between two boxes of a graph, and the local derivatives, if they are numbers."""
+    style = dict(color=GREY, linestyle="--") if frozen else dict(color="black")
+    axes.plot(*np.transpose(points), linewidth=0.9, zorder=1, **style)
+    if slopes:
+        text = "× " + " + ".join(f"{slope:.4g}" for slope in slopes)
+        axes.text(*np.mean(points[-2:], 0), text, color=RED, fontsize=9, ha="center", va="center",
+                  bbox=dict(facecolor="white", edgecolor="none", pad=1))
+
+
+def _draw_box(axes, x, y, width, lines, colour):
     """One box of a graph, around (x, y)."""
     from matplotlib.patches import FancyBboxPatch
-    frozen = box.kind == "frozen" or any(line.endswith("frozen") for line in box.text)
-    colour = "#dddddd" if frozen else {"op": "white", "leaf": "#fde6c4", "layer": "#dcebf7"}[box.kind]
-    height = 0.16 * len(lines) + 0.08
+    height = LINE * len(lines) + 0.08
     axes.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, boxstyle="round,pad=0,rounding_size=0.06",
-                                  facecolor=colour, edgecolor="#999999" if frozen else "black", linewidth=0.9, zorder=2))
+                                  facecolor=colour, edgecolor=lines[0][1], linewidth=0.9, zorder=2))
     for i, (text, ink, weight) in enumerate(lines):
-        axes.text(x, y + 0.16 * ((len(lines) - 1) / 2 - i), text, color="#555555" if frozen and ink == "black" else ink, fontsize=8.5,
-                  fontweight=weight, ha="center", va="center_baseline", zorder=3)
+        axes.text(x, y + LINE * ((len(lines) - 1) / 2 - i), text, color=ink, fontsize=8.5, fontweight=weight, ha="center",
+                  va="center_baseline", zorder=3)
 
 
 def _png(figure):
