@@ -7,6 +7,7 @@ import re
 import sys
 import textwrap
 from contextlib import redirect_stdout
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,7 @@ def paths():
     x, w, h = 3.0, 2.0, 0.001
     a, L = x * w, x * w * x
     first, second, both = (x + h) * w * x - L, a * (x + h) - L, (x + h) * w * (x + h) - L
+    gradient, check = w * x + a, 2 * w * x
     say(f"""
         What if a value is used twice? Let a = x · w and L = a · x, with x = {x:g} and w = {w:g}. Then a = {a:g} and
         L = {L:g}. A change of x reaches L on two paths. Change x by {h}:
@@ -134,7 +136,7 @@ def paths():
 
             x → a → L      slopes {w:g} and {x:g}      {w:g} · {x:g} = {w * x:g}
             x → L          slope {a:g}             {a:g}
-            gradient of x                     {w * x:g} + {a:g} = {2 * w * x:g}        check: L = w x², so dL/dx = 2 w x = {2 * w * x:g}
+            gradient of x                      {w * x:g} + {a:g} = {gradient:g}       check: L = w x², dL/dx = 2 w x = {check:g}
 
         `print_graph` shows every value, and the op that computed it, above what it was computed from. It makes
         the same walk as `backward` to find the gradients:
@@ -146,19 +148,19 @@ def paths():
         L = a * x
         print_graph(L, x=x, w=w, a=a, L=L)
         """, x=leaf(x), w=leaf(w))
-    doublings, y = 20, leaf(1.0)
-    for i in range(doublings):
-        y = y + y
-        drawn = y if i < 4 else drawn
+    doublings, chain = 20, [leaf(1.0)]
+    for _ in range(doublings):
+        chain.append(chain[-1] + chain[-1])
+    vjps = sum(len(node.parents) for node in chain)
     say(f"""
         Before a passes its gradient on to x, that gradient must be complete. What was computed from a is
         younger than a. So `backward` starts with the youngest value, and goes from younger to older:
 
             L, gradient 1:     a gets {x:g} · 1 = {x:g}.     x gets {a:g} · 1 = {a:g}
-            a, gradient {x:g}:     w gets {x:g} · {x:g} = {x * x:g}.     x gets {w:g} · {x:g} = {w * x:g} more, so {2 * w * x:g}
+            a, gradient {x:g}:     w gets {x:g} · {x:g} = {x * x:g}.     x gets {w:g} · {x:g} = {w * x:g} more, so {gradient:g}
 
         It never walks a whole path: what arrives at a value is added up there, and passed on once. Replace y by
-        y + y {doublings} times, and 2²⁰ paths lead back to the first y. `backward` takes {sum(len(node.parents) for node in y._history())} steps, two for each sum:
+        y + y {doublings} times, and {2**doublings:,} paths lead back to the first y. `backward` takes {vjps} steps, two for each sum:
         """)
     session(f"""
         first = y = Tensor(np.array(1.0), requires_grad=True)
@@ -169,7 +171,7 @@ def paths():
         print(first.grad, 2**20)
         """)
     say("In the code: numgan/tensor.py. This example is on its first page, and `backward` is ten lines long.")
-    return lambda: pictures.paths(names["L"], {name: names[name] for name in "xwaL"}, drawn)
+    return lambda: pictures.paths(names["L"], {name: names[name] for name in "xwaL"}, chain[4])
 
 
 def vectors():
@@ -232,8 +234,9 @@ def vectors():
 def matmul():
     """The matrix product: g Bᵀ and Aᵀ g"""
     A, B, g = np.array([[1.0, 2, 3], [4, 5, 6]]), np.array([[1.0, 0], [2, 1], [0, 3]]), np.array([[1.0, 2], [3, 4]])
-    h, Y, changed = 0.001, A @ B, A.copy()
-    changed[0, 1] += h
+    h, Y, dA, dB = 0.001, A @ B, g @ B.T, A.T @ g
+    changed = A + h * np.array([[0, 1, 0], [0, 0, 0]])
+    effect = ((changed @ B - Y) * g).sum()
     say("A layer multiplies matrices, Y = A B: yᵢⱼ = Σₖ aᵢₖ bₖⱼ. Again, the gradient of Y is known, g:")
     beside("A =", A, "   B =", B, "   Y = A B =", Y, "   g =", g)
     say(f"""
@@ -242,10 +245,11 @@ def matmul():
             y₁₁ = a₁₁ b₁₁ + a₁₂ b₂₁ + a₁₃ b₃₁         slope with respect to a₁₂: b₂₁ = {B[1, 0]:g}
             y₁₂ = a₁₁ b₁₂ + a₁₂ b₂₂ + a₁₃ b₃₂         slope with respect to a₁₂: b₂₂ = {B[1, 1]:g}
 
-        Two paths, which add up: dL/da₁₂ = g₁₁ b₂₁ + g₁₂ b₂₂ = {g[0, 0]:g} · {B[1, 0]:g} + {g[0, 1]:g} · {B[1, 1]:g} = {(g @ B.T)[0, 1]:g}. The experiment says the same:
-        a change of a₁₂ by {h} changes L = <g, Y> by {((changed @ B - Y) * g).sum():.6f}. In that sum, row 1 of g meets row 2 of B.
-        Row 2 of B is column 2 of Bᵀ, so it is the element in row 1 and column 2 of the product g Bᵀ. All
-        elements go like this one: dL/dA = g Bᵀ.
+        Two paths, which add up:
+        dL/da₁₂ = g₁₁ b₂₁ + g₁₂ b₂₂ = {g[0, 0]:g} · {B[1, 0]:g} + {g[0, 1]:g} · {B[1, 1]:g} = {dA[0, 1]:g}.
+        The experiment says the same: a change of a₁₂ by {h} changes L = <g, Y> by {effect:.6f}. In that sum, row 1
+        of g meets row 2 of B. Row 2 of B is column 2 of Bᵀ, so it is the element in row 1 and column 2 of the
+        product g Bᵀ. All elements go like this one: dL/dA = g Bᵀ.
 
         Now with the method of chapter 3. A change dA of A changes Y by dA B:
 
@@ -255,7 +259,7 @@ def matmul():
         left of g: dL = <g, A dB> = <Aᵀ g, dB>. If you forget it, the shapes tell: g is 2 × 2, B is 3 × 2, and
         dL/dA must be 2 × 3, as A is. No other product of g and B has that shape.
         """)
-    beside("dL/dA = g Bᵀ =", g @ B.T, "   dL/dB = Aᵀ g =", A.T @ g)
+    beside("dL/dA = g Bᵀ =", dA, "   dL/dB = Aᵀ g =", dB)
     session("""
         a, b = Tensor(A, requires_grad=True), Tensor(B, requires_grad=True)
         (a @ b).backward(g)
@@ -281,13 +285,15 @@ def im2col():
     back = lambda table: conv.col2im(table.reshape(1, 2, 2, 4), (3, 3), (2, 2), (1, 1), valid)[0, :, :, 0]
     shares = np.outer(g, kernel)
     dx = back(shares)
+    first = " + ".join(f"{p:g} · {k:g}" for p, k in zip(patches[0], kernel.flat, strict=True))
+    copies = " + ".join(f"{share:g}" for share in shares[patches == 5])
     say("""
         A convolution lays a small kernel on an image, multiplies each of the kernel's numbers with the pixel
         under it, and adds up. It does so in every place. A 2 × 2 kernel has four places in a 3 × 3 image:
         """)
     beside("image =", image, "   kernel =", kernel, "   y =", y)
     say(f"""
-        For instance, y₁₁ = {' + '.join(f'{p:g} · {k:g}' for p, k in zip(patches[0], kernel.flat, strict=True))} = {y[0, 0]:g}. The pixels under the kernel are a patch. Write down
+        For instance, y₁₁ = {first} = {y[0, 0]:g}. The pixels under the kernel are a patch. Write down
         all patches as the rows of a table, and four sums become one matrix product. This is im2col:
         """)
     beside("patches =", patches, "   · kernel =", kernel.reshape(4, 1), "   = y =", y.reshape(4, 1))
@@ -298,7 +304,7 @@ def im2col():
     beside("g =", g, "   gradient of the table =", shares)
     say(f"""
         But we want the gradient of the image. Pixel 5 has been copied into all four rows. Four copies are four
-        paths, and paths add up: {' + '.join(f'{s:g}' for s in shares[patches == 5])} = {dx[1, 1]:g}. Pixel 1 has one copy, with gradient {dx[0, 0]:g}. To add every
+        paths, and paths add up: {copies} = {dx[1, 1]:g}. Pixel 1 has one copy, with gradient {dx[0, 0]:g}. To add every
         number of the table to the pixel that it was copied from is called col2im:
         """)
     beside("copies of each pixel =", back(np.ones((4, 4))), "   gradient of the image =", dx)
@@ -387,16 +393,18 @@ def valley():
         return np.concatenate(points)
 
     by_sgd, by_adam = walk(SGD, lr=best), walk(Adam, **adam)
-    last = lambda points: loss(*points[-1])
+    turned = walk(SGD, np.pi / 4, lr=best), walk(Adam, np.pi / 4, **adam)
+    last, turned_sgd, turned_adam = (loss(*points[-1]) for points in (by_adam, *turned))
     say(f"""
         The gradient points to where the loss rises most. SGD (stochastic gradient descent) takes a step against
         it: p ← p - lr · g, with a learning rate lr that you choose. Take a loss like a long, narrow valley:
 
             L(a, b) = (a² + {steep:g} b²) / 2       gradient: (a, {steep:g} b)       start: a = {start[0]:g}, b = {start[1]:g}
 
-        At the start the gradient is ({start[0]:g}, {steep * start[1]:g}): large along b, where the way is short, and small along a, where it
-        is long. Each step multiplies a by 1 - lr and b by 1 - {steep:g} lr. If lr > {2 / steep:g}, b grows without end. The best
-        choice makes both shrink equally fast: lr = 2 / {1 + steep:g} = {best:.4f}, with factors {1 - best:.4f} and {1 - steep * best:.4f}.
+        At the start the gradient is ({start[0]:g}, {steep * start[1]:g}): large along b, where the way is short, and small
+        along a, where it is long. Each step multiplies a by 1 - lr and b by 1 - {steep:g} lr. If lr > {2 / steep:g}, b
+        grows without end. The best choice makes both shrink equally fast: lr = 2 / {1 + steep:g} = {best:.4f}, with
+        factors {1 - best:.4f} and {1 - steep * best:.4f}.
 
         Adam (Kingma & Ba 2015) keeps two averages for each parameter: m of its latest gradients, and v of their
         squares. It moves by lr · m / √v. (β1 says how slowly m forgets. That m and v start at 0 is corrected for.)
@@ -418,26 +426,27 @@ def valley():
     print()
     say(f"""
         Adam is not better everywhere. It scales each parameter by itself, and this valley lies along a parameter's
-        axis. Turn the valley by 45°: after {steps} steps Adam's loss is {last(walk(Adam, np.pi / 4, **adam)):.2g}, not {last(by_adam):.2g}. SGD does not notice
-        the turn: {last(walk(SGD, np.pi / 4, lr=best)):.3g}.
+        axis. Turn the valley by 45°: after {steps} steps Adam's loss is {turned_adam:.2g}, not {last:.2g}. SGD does not
+        notice the turn: {turned_sgd:.3g}.
 
         In the code: numgan/optim.py, `SGD` and `Adam`, whose lines are numbered as in the paper.
         """)
-    return lambda: pictures.valley(loss, {f"SGD, lr {best:.4f}": by_sgd, f"Adam, lr {adam['lr']}, β1 {adam['beta1']}": by_adam})
+    walks = {f"SGD, lr {best:.4f}": by_sgd, f"Adam, lr {adam['lr']}, β1 {adam['beta1']}": by_adam}
+    return lambda: pictures.valley(loss, walks)
 
 
 def frozen():
     """G learns through a frozen D"""
-    game, n = VanillaGAN(variant="minimal", rng=np.random.default_rng(0)), 8
-    G, D, loss_of, z = game.generator, game.discriminator, game.losses.g_loss, game.latent(8)
-    loss = lambda z: loss_of(D(G(z)), None)
+    n, game = 8, VanillaGAN(variant="minimal", rng=np.random.default_rng(0))
+    G, D, loss_of, z = game.generator, game.discriminator, game.losses.g_loss, game.latent(n)
+    loss, before = lambda z: loss_of(D(G(z)), None), deepcopy((G, D))
     vjps = lambda L: sum(len(node.parents) for node in L._history())
-    G_w, D_w = ([p for p in network.parameters() if p.ndim == 2] for network in (G, D))
-    saved = sum(n * w.size for w in D_w)
-    kept = sum(n * w.size for w in [*G_w, *G_w[1:], *D_w])
-    everything, thawed, before = vjps(loss(Tensor(z, requires_grad=True))), vjps(loss(z)), [p.data.copy() for p in D.parameters()]
+    everything, thawed = vjps(loss(Tensor(z, requires_grad=True))), vjps(loss(z))
     with D.frozen():
         needed = vjps(loss(z))
+    G_sizes, D_sizes = ([n * p.size for p in network.parameters() if p.ndim == 2] for network in (G, D))
+    dropped = sum(D_sizes)  # Aᵀ g for each w of D; kept: Aᵀ g for each w of G, g Bᵀ for each w except G's first
+    share = dropped / (dropped + sum(G_sizes) + sum(G_sizes[1:]) + sum(D_sizes))
     say(f"""
         A GAN has two networks. G, the generator, makes images G(z) from random numbers z. D, the discriminator,
         says how real an image looks. G has a small loss when D takes its images for real:
@@ -462,11 +471,12 @@ def frozen():
         for network in G, D:
             print([p.grad is not None for p in network.parameters()])
         """, D=D, G=G, z=z, game=game, loss_of=loss_of)
-    unmoved = all(np.array_equal(p.data, old) for p, old in zip(D.parameters(), before, strict=True))
+    unmoved = all(np.array_equal(array, before[1].state()[name]) for name, array in D.state().items())
     say(f"""
-        G's parameters got gradients, D's got none, and D is {'unchanged, bit for bit' if unmoved else 'CHANGED'}. Two of the {thawed - needed} dropped vjps are
-        the products Aᵀ g of chapter 4 for D's weights. They would have taken {saved:,} multiplications, {saved / (saved + kept):.0%} of
-        the {saved + kept:,} in the walk's matrix products, and nobody would have used the results.
+        G's parameters got gradients, D's got none, and D is {'unchanged, bit for bit' if unmoved else 'CHANGED'}. Two of
+        the {thawed - needed} dropped vjps are the products Aᵀ g of chapter 4 for D's weights. They would have taken
+        {dropped:,} multiplications, {share:.0%} of those in the walk's matrix products, and nobody would have used
+        the results.
 
         `minimize`, which walks back, stands outside the block. What counts is whether D was frozen when its ops
         ran: a pair that was not recorded cannot be walked.
@@ -479,8 +489,9 @@ def frozen():
         """)
 
     def draw():
+        G, D = before
         with D.frozen():
-            return pictures.g_step(loss(z), G=G, D=D)
+            return pictures.g_step(loss_of(D(G(z)), None), G=G, D=D)
     return draw
 
 
@@ -489,9 +500,9 @@ CHAPTERS = [slopes, paths, vectors, matmul, im2col, normalisation, valley, froze
 
 def arguments():
     """The command line."""
-    parser = argparse.ArgumentParser(description="Learn backpropagation, one idea at a time.", usage="%(prog)s [CHAPTER] [options]",
-                                     formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="\n".join(["chapters:", *(f"  {i}  {c.__doc__}" for i, c in enumerate(CHAPTERS, 1))]))
+    chapters = "\n".join(f"  {number}  {chapter.__doc__}" for number, chapter in enumerate(CHAPTERS, 1))
+    parser = argparse.ArgumentParser(description="Learn backpropagation, one idea at a time.", epilog=f"chapters:\n{chapters}",
+                                     usage="%(prog)s [CHAPTER] [options]", formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("chapter", nargs="?", type=whole(1, len(CHAPTERS)), default=1, metavar="CHAPTER", help="where to start; default 1")
     add("--only", action="store_true", help="only this chapter")

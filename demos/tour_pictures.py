@@ -58,13 +58,13 @@ def jacobian(x, g):
     top = max(np.abs(2 * x * g).max(), np.abs(2 * x).max(), np.abs(g).max())
 
     def block(values, left, title):
-        rows, columns = values.shape
-        axes.imshow(values, cmap="RdBu_r", vmin=-top, vmax=top, extent=(left, left + columns, n / 2 - rows / 2 + rows, n / 2 - rows / 2))
+        columns = values.shape[1]
+        axes.imshow(values, cmap="RdBu_r", vmin=-top, vmax=top, extent=(left, left + columns, n, 0))
         axes.add_patch(rectangle((left, 0), columns, n, edgecolor="black"))
         axes.text(left + columns / 2, n + 1, title, ha="center", va="center", fontsize=12)
 
     def sign(at, text):
-        axes.text(at, n / 2, text, ha="center", va="center", fontsize=20, fontweight="bold" if text == "·" else "normal")
+        axes.text(at, n / 2, text, ha="center", va="center", fontsize=20, fontweight="bold")
 
     block(np.diag(2 * x), 0, f"Jᵀ: {n * n} numbers, {n} of them not 0")
     for i in range(1, n):
@@ -113,14 +113,15 @@ def matmul(A, B, g):
     row = lambda shape, i: np.arange(shape[0])[:, None] == np.full(shape, i)
     column = lambda shape, j: np.arange(shape[1]) == np.full(shape, j)
     forward = [("A", A, middle, ORANGE), ("B", B, row(B.shape, 1), BLUE), ("Y = A B", A @ B, row((2, 2), 0), GREEN)]
-    back = [("g = dL/dY", g, row(g.shape, 0), GREEN), ("Bᵀ", B.T, column(B.T.shape, 1), BLUE), ("dL/dA = g Bᵀ", g @ B.T, middle, ORANGE)]
+    back = [("g = dL/dY", g, row(g.shape, 0), GREEN), ("Bᵀ", B.T, column(B.T.shape, 1), BLUE),
+            ("dL/dA = g Bᵀ", g @ B.T, middle, ORANGE)]
     for top, parts, text in ((8.6, forward, "a₁₂ goes into y₁₁, with slope b₂₁, and into y₁₂, with slope b₂₂"),
                              (3.2, back, "and so dL/da₁₂ = g₁₁ b₂₁ + g₁₂ b₂₂: row 1 of g times column 2 of Bᵀ")):
         left = 0.8 + (11.4 - 2.8 - sum(part[1].shape[1] for part in parts)) / 2 - 0.6
         for (title, values, marked, colour), sign in zip(parts, ("·", "=", ""), strict=True):
             grid(axes, values, left, top, title, marked, colour)
             left += values.shape[1]
-            axes.text(left + 0.7, top - 1, sign, ha="center", va="center", fontsize=20, fontweight="bold" if sign == "·" else "normal")
+            axes.text(left + 0.7, top - 1, sign, ha="center", va="center", fontsize=20, fontweight="bold")
             left += 1.4
         axes.text(6.2, top + 1.3, text, ha="center", fontsize=12)
     axes.set(xlim=(0, 12.4), ylim=(0.7, 10.4), aspect="equal")
@@ -157,8 +158,8 @@ def im2col(image, kernel, patches, y, g, shares, dx):
     axes.text(13, 2.5, "·", fontsize=20, ha="center", va="center", fontweight="bold")
     grid(axes, kernel.reshape(1, -1), 13.4, 3, "kernelᵀ")
     parts = " + ".join(f"{share:g}" for share in shares[copies])
-    axes.text(9, -0.45, f"Pixel 5 was copied four times, so its gradient is the sum of four: {parts} = {dx[1, 1]:g}", fontsize=12,
-              ha="center", va="center", color="black", bbox=dict(facecolor="#f5d799", edgecolor="none"))
+    text = f"Pixel 5 was copied four times, so its gradient is the sum of four: {parts} = {dx[1, 1]:g}"
+    axes.text(9, -0.45, text, fontsize=12, ha="center", va="center", bbox=dict(facecolor="#f5d799", edgecolor="none"))
     axes.set(xlim=(0, 18.4), ylim=(-1.1, 13.9), aspect="equal")
     axes.axis("off")
     return figure
