@@ -160,7 +160,8 @@ def paths():
             a, gradient {x:g}:     w gets {x:g} · {x:g} = {x * x:g}.     x gets {w:g} · {x:g} = {w * x:g} more, so {gradient:g}
 
         It never walks a whole path: what arrives at a value is added up there, and passed on once. Replace y by
-        y + y {doublings} times, and {2**doublings:,} paths lead back to the first y. `backward` takes {vjps} steps, two for each sum:
+        y + y {doublings} times, and {2**doublings:,} paths lead back to the first y. `backward` takes {vjps} steps,
+        two for each sum:
         """)
     session(f"""
         first = y = Tensor(np.array(1.0), requires_grad=True)
@@ -426,7 +427,7 @@ def valley():
     print()
     say(f"""
         Adam is not better everywhere. It scales each parameter by itself, and this valley lies along a parameter's
-        axis. Turn the valley by 45°: after {steps} steps Adam's loss is {turned_adam:.2g}, not {last:.2g}. SGD does not
+        axis. Turn the valley by 45 degrees: after {steps} steps Adam's loss is {turned_adam:.2g}, not {last:.2g}. SGD does not
         notice the turn: {turned_sgd:.3g}.
 
         In the code: numgan/optim.py, `SGD` and `Adam`, whose lines are numbered as in the paper.
@@ -515,6 +516,8 @@ def main():
     """Chapter after chapter; at a terminal, Enter turns the page."""
     args = arguments()
     last = args.chapter if args.only else len(CHAPTERS)
+    if not args.quick:
+        args.out.mkdir(parents=True, exist_ok=True)
     for number in range(args.chapter, last + 1):
         chapter = CHAPTERS[number - 1]
         title = f"{number}. {chapter.__doc__}"

@@ -102,10 +102,10 @@ def print_graph(tensor, **options):
         print("\n".join(lines).replace("\xa0", " "))
         if not again:
             seen.add(box)
-            last, *others = sorted(box.inputs, key=lambda b: len(b.inputs), reverse=True) or [None]  # the longest branch last
-            if last:
-                stack.append((last, f"{rest}└─ ", f"{rest}   "))
-                stack += [(other, f"{rest}├─ ", f"{rest}│  ") for other in others]
+            branches = sorted(box.inputs, key=lambda source: bool(source.inputs))  # leaves first
+            for source in reversed(branches):
+                stack.append((source, f"{rest}└─ ", f"{rest}   ") if source is branches[-1] else
+                             (source, f"{rest}├─ ", f"{rest}│  "))
 
 
 # ---- where the boxes stand in a drawing
