@@ -16,6 +16,7 @@ import itertools
 import textwrap
 from collections import Counter
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 
 import numpy as np
 
@@ -166,30 +167,48 @@ def _frozen(node):
 
 
 def _boxes(tape, sources, names, fold):
-    """The boxes, without text. An op belongs to the layer of its parameter, else to that of its youngest input."""
+    """The boxes, without text.
+
+    If they are folded, an op belongs to the layer of its parameter, else to that of its youngest input. It joins that input's
+    box if this is of the same layer, unless another input was computed from this box. A single number has a box of its own.
+    """
     boxes, layers = {}, {}
     for node in tape:
         if not node.parents and node is not tape[-1]:
             continue  # a leaf: it gets its box from its first user
-        youngest = max((s for s in sources[node] if s.parents), key=lambda s: s.born, default=None)
         own = {s: names.get(s, s.name) for s in sources[node] if isinstance(s, Parameter)} if fold and node.ndim else {}
-        layer = next(iter(own.values())).rpartition(".")[0] if own else layers.get(youngest, "") if node.ndim else ""
-        if layer and layer == layers.get(youngest):
-            boxes[node] = box = boxes[youngest]
+        before = max((s for s in sources[node] if s.parents), key=lambda s: s.born, default=None)
+        home = boxes.get(before)
+        around = fold and any(_leads(home, boxes[s]) for s in sources[node] if s in boxes and boxes[s] is not home)
+        layer = "" if not node.ndim or (around and not own) else layers.get(before, "")
+        layers[node] = layer = next(iter(own.values())).rpartition(".")[0] if own else layer
+        if layer and layer == layers.get(before) and not around:
+            boxes[node] = box = home
             box.values.append(node)
         else:
             boxes[node] = box = Box(layer, "layer", [node]) if layer else _box(node, names)
-        layers[node] = layer
         for source in sources[node]:
             if layer and source in own:
                 box.parameters[own[source].removeprefix(f"{layer}.")] = source
-            elif boxes.setdefault(source, None) is not box:
-                boxes[source] = boxes[source] or _box(source, names, frozen=source not in sources)
+                continue
+            if source not in boxes:
+                boxes[source] = _box(source, names, frozen=source not in sources)
+            if boxes[source] is not box:
                 box.inputs.setdefault(boxes[source], [])
         for parent, vjp in node.parents:
-            if node.size == parent.size == 1 and box.kind == "op":
+            if node.size == parent.size == 1 and not layer:
                 box.inputs[boxes[parent]].append(float(vjp(np.ones_like(node.data)).item()))
-    return sorted(dict.fromkeys(boxes.values()), key=lambda box: (bool(box.inputs), box.values[-1].born))  # leaves first
+    return list(TopologicalSorter({box: box.inputs for box in boxes.values()}).static_order())
+
+
+def _leads(source, box):
+    """Whether a box was computed from another one, be it in several steps."""
+    stack, seen = [box], {box}
+    while stack:
+        new = stack.pop().inputs.keys() - seen
+        seen |= new
+        stack += new
+    return source in seen
 
 
 def _box(node, names, frozen=False):

@@ -136,13 +136,14 @@ def draw_graph(tensor, path=None, *, axes=None, **options):
     places, edges = layout(graph(tensor, **options))
     lines = {box: _lines(box) for box in places}
     width = 0.25 + 0.068 * max(len(text) for texts in lines.values() for text, *_ in texts)  # in inches, as all below
-    tallest = [max((len(lines[box]) for box in places if places[box][1] == row), default=1)
-               for row in range(1 + max(row for _, row in places.values()))]
-    centres = 0.5 * LINE * np.array(tallest) - np.cumsum(LINE * np.array(tallest) + 0.36)
+    tall = np.zeros(1 + max(row for _, row in places.values()))  # of each row
+    for box, (_, row) in places.items():
+        tall[row] = max(tall[row], LINE * len(lines[box]))
+    centres = tall / 2 - np.cumsum(tall + 0.36)
     at = lambda x, row: (x * (width + 0.2), centres[row])
     across = [at(*point)[0] for point in [*places.values(), *(point for points in edges.values() for point in points)]]
     left, right = min(across) - width / 2 - 0.1, max(across) + width / 2 + 0.1
-    bottom, top = centres[-1] - 0.5 * LINE * tallest[-1] - 0.15, -0.2
+    bottom, top = centres[-1] - tall[-1] / 2 - 0.15, -0.2
     if axes is None:
         from matplotlib.figure import Figure
         axes = Figure(figsize=(right - left, top - bottom), dpi=100).add_axes((0, 0, 1, 1))

@@ -181,7 +181,10 @@ def test_a_box_that_is_used_on_a_way_around_it():
 
     net = Sequential(Around(), input_shape=(2,), rng=np.random.default_rng(0))
     boxes = graph(net(np.ones((1, 2), np.float32)).sum(), fold=True)
-    assert titles(boxes, "layer") == ["0_Around.second", "0_Around.first"]
+    assert [(box.title, list(box.parameters)) for box in boxes] == [
+        ("0_Around.first", ["w", "b"]), ("0_Around.second", ["w", "b"]), ("add", []), ("sum", [])]
+    assert boxes[0].text[0] == "matmul, add, tanh"
+    assert list(boxes[2].inputs) == [boxes[1], boxes[0]]
     draw_graph(net(np.ones((1, 2), np.float32)).sum(), fold=True)
 
 
