@@ -181,15 +181,15 @@ def vectors():
     J, n = np.diag(2 * X), 32 * 28 * 28 * 64
     say(f"""
         Networks compute with arrays. The gradient of an array is an array of the same shape: one derivative
-        for each element. Let y = x², element by element, with x = (3, 5). What comes after y, up to the loss L,
-        is known already, and its result is the gradient of y, g = {row(g, 0)}. What is the gradient of x?
+        for each element. Let y = x², element by element, with x = (3, 5). The walk back from L has reached y, and
+        found its gradient g = dL/dy = {row(g, 0)}. What is the gradient of x?
 
         A gradient tells what a small change does: dL = g₁ dy₁ + g₂ dy₂. We write <g, dy> for such a sum of
         products. The slope of x² is 2x, so dy = 2x dx. Put this in, and move the 2x to the other side:
 
             dL = <g, dy> = <g, 2x dx> = Σ gᵢ · 2xᵢ · dxᵢ = <2x g, dx>
 
-        Now dx stands alone, and what it is multiplied with is its gradient: dL/dx = 2x g = {row(2 * X * g, 0)}.
+        Now dx stands alone, and what it is multiplied with is the gradient of x: dL/dx = 2x g = {row(2 * X * g, 0)}.
         All derivatives in numgan are found like this: write dy in terms of dx, and move the rest to the left.
 
         The result is a function of g, here g ↦ 2x g. It is called a vector-Jacobian product, vjp, since in
@@ -238,7 +238,7 @@ def matmul():
     h, Y, dA, dB = 0.001, A @ B, g @ B.T, A.T @ g
     changed = A + h * np.array([[0, 1, 0], [0, 0, 0]])
     effect = ((changed @ B - Y) * g).sum()
-    say("A layer multiplies matrices, Y = A B: yᵢⱼ = Σₖ aᵢₖ bₖⱼ. Again, the gradient of Y is known, g:")
+    say("A layer multiplies matrices, Y = A B: yᵢⱼ = Σₖ aᵢₖ bₖⱼ. The walk back has found g, the gradient of Y:")
     beside("A =", A, "   B =", B, "   Y = A B =", Y, "   g =", g)
     say(f"""
         First one element. Where does a₁₂ = {A[0, 1]:g} go? Row 1 of A makes row 1 of Y:
@@ -397,7 +397,7 @@ def valley():
     turned = walk(SGD, np.pi / 4, lr=best), walk(Adam, np.pi / 4, **adam)
     last, turned_sgd, turned_adam = (loss(*points[-1]) for points in (by_adam, *turned))
     say(f"""
-        The gradient points to where the loss rises most. SGD (stochastic gradient descent) takes a step against
+        Along its gradient the loss rises fastest. SGD (stochastic gradient descent) takes a step against
         it: p ← p - lr · g, with a learning rate lr that you choose. Take a loss like a long, narrow valley:
 
             L(a, b) = (a² + {steep:g} b²) / 2       gradient: (a, {steep:g} b)       start: a = {start[0]:g}, b = {start[1]:g}
@@ -408,8 +408,8 @@ def valley():
         factors {1 - best:.4f} and {1 - steep * best:.4f}.
 
         Adam (Kingma & Ba 2015) keeps two averages for each parameter: m of its latest gradients, and v of their
-        squares. It moves by lr · m / √v. (β1 says how slowly m forgets. That m and v start at 0 is corrected for.)
-        Where gradients are large, so is √v: what counts is not how large they are, but how much they agree. In the
+        squares. It moves the parameter by -lr · m / √v. (β1 says how slowly m forgets. That m and v start at 0 is
+        corrected for.) Where gradients are large, so is √v: what counts is not how large they are, but how much they agree. In the
         first step m / √v is g / |g|, so that p moves by lr in every direction. Here both lr
         and β1 are 0.5, which suits this valley:
         """)
@@ -487,6 +487,8 @@ def frozen():
 
         In the code: numgan/tensor.py, `from_op`; numgan/games/gan.py, `g_step`. numgan.plotting.draw_graph has
         drawn the picture: every op of this step, and D's parameters in grey. It can draw your own values as well.
+
+        This is the end of the tour. Now read the code: README.md lists its modules in reading order.
         """)
 
     def draw():

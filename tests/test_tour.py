@@ -284,7 +284,7 @@ def test_a_page_fits_a_terminal_and_names_code_that_exists(chapters):
     for number, page in chapters.items():
         assert max(map(len, page.splitlines())) <= 100
         assert len(page.strip().splitlines()) <= 54
-        (where,) = re.findall(r"In the code: ([^`]*`.*(?:\n.*)*)", page)
+        (where,) = re.findall(r"In the code: ([^`]*`.*(?:\n.+)*)", page)
         files = re.findall(r"numgan/[\w/]+\.py", where)
         assert files
         source = "".join((ROOT / file).read_text(encoding="utf-8") for file in files)
