@@ -409,8 +409,8 @@ def valley():
 
         Adam (Kingma & Ba 2015) keeps two averages for each parameter: m of its latest gradients, and v of their
         squares. It moves the parameter by -lr · m / √v. (β1 says how slowly m forgets. That m and v start at 0 is
-        corrected for.) Where gradients are large, so is √v: what counts is not how large they are, but how much they agree. In the
-        first step m / √v is g / |g|, so that p moves by lr in every direction. Here both lr
+        corrected for.) Where gradients are large, so is √v: what counts is not how large they are, but how much
+        they agree. In the first step m / √v is g / |g|, so that p moves by lr in every direction. Here both lr
         and β1 are 0.5, which suits this valley:
         """)
     session("""
