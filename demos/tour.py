@@ -536,7 +536,9 @@ def main():
                 input(f"\nEnter for chapter {number + 1}, Ctrl-C to stop ")
             except EOFError:
                 return
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(f"\ngo on with: {console.command(sys.argv[0], number + 1)}") from None
 
 
 if __name__ == "__main__":
-    console.run(main, stopped="\nstopped; the number of a chapter starts there again")
+    console.run(main)

@@ -345,3 +345,17 @@ def test_at_a_terminal_enter_turns_the_page_and_the_end_of_input_ends_the_tour(t
     out = played(6, "--quick")
     assert re.findall(r"^(?:Enter.* )?(\d)\. ", out, re.MULTILINE)[-1] == last
     assert "Enter for chapter 7, Ctrl-C to stop" in out
+
+
+def test_ctrl_c_at_the_end_of_a_page_says_how_to_go_on(script, monkeypatch):
+    class Terminal(io.StringIO):
+        isatty = lambda self: True
+
+        def readline(self, *size):
+            raise KeyboardInterrupt
+
+    monkeypatch.syspath_prepend(str(TOUR.parent))
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    status, _, error = script(TOUR, 6, "--quick")
+    assert status == 130
+    assert re.fullmatch(r"\ngo on with: \S+ \S+tour.py 7\n", error)
