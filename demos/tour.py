@@ -488,7 +488,8 @@ def frozen():
         In the code: numgan/tensor.py, `from_op`; numgan/games/gan.py, `g_step`. numgan.plotting.draw_graph has
         drawn the picture: every op of this step, and D's parameters in grey. It can draw your own values as well.
 
-        This is the end of the tour. Now read the code: README.md lists its modules in reading order.
+        This is the end of the tour. demos/exercises.py has more derivatives to be written by hand, and README.md
+        lists the modules of numgan in reading order.
         """)
 
     def draw():
