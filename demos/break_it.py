@@ -19,7 +19,7 @@ from numgan.console import SEED
 normal = np.random.default_rng(15).standard_normal
 INPUTS = {
     "z": normal((3, 4)), "w1": normal((4, 8)), "gamma": normal(8), "beta": normal(8), "w2": normal((3, 3, 2, 2)),
-    "b2": normal(2), "w3": normal((3, 3, 2, 3)), "v": normal((3, 1)), "length": normal((1, 1)),
+    "b2": normal(2), "w3": normal((3, 3, 2, 3)), "v": normal((12, 1)), "length": normal((1, 1)),
 }
 
 
@@ -30,9 +30,9 @@ def loss(z, w1, gamma, beta, w2, b2, w3, v, length):
     h = ng.upsample(ng.reshape(h, 3, 2, 2, 2))  # made of reshape and broadcast_to
     image = ng.tanh(ng.conv2d(h, w2) + b2)  # (3, 4, 4, 2)
     # D judges them
-    h = ng.max_pool2d(ng.leaky_relu(ng.conv2d(image, w3)), 4)  # (3, 1, 1, 3)
+    h = ng.max_pool2d(ng.leaky_relu(ng.conv2d(image, w3)), 2)  # (3, 2, 2, 3)
     w4 = v * (length / ng.sqrt((v * v).sum(0, keepdims=True)))  # weight norm: w4 points as v does, and is that long
-    logits = ng.reshape(h, 3, 3) @ w4
+    logits = ng.reshape(h, 3, 12) @ w4
     return ng.bce_with_logits(logits, 1.0)
 
 
@@ -63,6 +63,7 @@ def show(suspects):
             return loss(**{other: Tensor(a) for other, a in INPUTS.items()} | {name: tensor})
         print(f"d loss / d {name:7} {checked(of_this_input, array)[1].replace('input 0, ', '')}")
     print("\nThe gradient starts at the loss and flows back to every input. Which of them does it reach through the broken op?")
+    print("An op that is used in several places is broken in all of them.")
     print(textwrap.fill(f"The ops, in the order of their first use: {', '.join(suspects)}", 120))
 
 

@@ -54,7 +54,8 @@ def exercises():
             The derivative of ln u is 1 / u, and here u = 1 + eˣ. The chain rule multiplies it with g, element by element."""),
         "matmul": Exercise(ng.matmul, {"dx": x, "dw": w}, (x, w), """
             x[i, l] reaches all of row i of y, with the weights w[l, j]: so dx[i, l] = Σ g[i, j] w[l, j] over j. Which
-            product of two matrices is that? The shapes nearly decide it."""),
+            product of two matrices is that? For dw, w[l, j] reaches column j of y, with the weights x[i, l]. The shapes
+            nearly decide both."""),
         "row_max": Exercise(lambda x: ng.max(x, 1), {"dx": ties}, (ties,), """
             If an element that is not the largest changes a little, y does not: its gradient is 0. The largest one gets its
             row's g. In row 1, two elements are equally large."""),
@@ -63,7 +64,8 @@ def exercises():
             over n rows."""),
         "conv2d": Exercise(lambda w: ng.conv2d(images, w, padding="valid"), {"dw": kernels}, (images, kernels), """
             In the forward loop, w[a, b] is multiplied with one window of x, as in matmul, at every image and pixel. So
-            dw[a, b] is made of that window and g, as in matmul, summed over all images and pixels."""),
+            dw[a, b] is made of that window and g as dw is in matmul, summed over all images and pixels: reshape both to
+            one row for each image and pixel."""),
         "batch_norm": Exercise(lambda beta, gamma, x: ng.batch_norm(x, gamma, beta)[0],
                                {"dbeta": beta, "dgamma": gamma, "dx": x}, (x, gamma, beta), """
             One beta and one gamma serve all rows, so their gradients are sums over the rows. x reaches y in three ways:
@@ -72,7 +74,8 @@ def exercises():
         "g_step": Exercise(g_loss, {"dlogits": np.zeros((5, 1)), "dfake": np.zeros((5, 4)), "dw": g_w, "db": g_b},
                            (z, g_w, g_b, d_v, d_c, d_u), """
             Go back line by line: loss, logits, hidden, fake, then w and b. tanh' = 1 - tanh². A matrix product passes the
-            gradient on as in the exercise matmul. The loss is a mean over all logits, and one b serves all rows."""),
+            gradient on as in the exercise matmul. The loss is a mean over all logits, and one b serves all rows. If dfake
+            is wrong, so are dw and db: repair dfake first."""),
     }
 
 
@@ -198,7 +201,7 @@ def judge(exercise, name, got, g, expected, without_g):
         wrong = difference > CLOSE * scale
         index, element = first(name, wrong)
         raise Wrong(f"{element}: expected {expected[index]:.10g}, got {got[index]:.10g}",
-                    f"{wrong.sum()} of {wrong.size} elements are wrong. {value_mistake(got, expected, without_g)}")
+                    f"{wrong.sum()} of {wrong.size} elements are wrong. {value_mistake(got, expected, without_g)}".rstrip())
     figures = f"error {error:.0e}, gradcheck {checked:.0e}"
     if error <= EXACT:
         return "exact", figures
@@ -214,7 +217,8 @@ def answers(exercise, function, path, y, g):
     try:
         values = function(*(array.copy() for array in arguments))  # copies: whatever it does to them stays there
     except (Exception, SystemExit) as error:  # the reader's code may raise anything
-        raise Wrong(where(error, path)) from None
+        shapes = ", ".join(str(array.shape) for array in arguments)
+        raise Wrong(where(error, path), f"The shapes of its arguments, in order: {shapes}") from None
     if not isinstance(values, tuple) or len(values) != len(names):
         got = f"{len(values)} values" if isinstance(values, tuple) else type(values).__name__
         raise Wrong(f"it must end in: return {', '.join(names)}. It returned {got}")
@@ -223,8 +227,8 @@ def answers(exercise, function, path, y, g):
     return dict(zip(names[1:], values[1:], strict=True))
 
 
-def check(name, exercise, function, path):
-    """Print a line per gradient, and what helps with the wrong ones. Whether all are right."""
+def check(name, exercise, function, path, hint):
+    """Print a line per gradient, what can be said of the wrong ones, and the hint if it is wanted. Whether all are right."""
     y, g, expected = gradients(exercise, np.random.default_rng(1).standard_normal)
     _, _, without_g = gradients(exercise, np.ones)
     verdicts = []
@@ -246,7 +250,7 @@ def check(name, exercise, function, path):
                 report(gradient, "wrong", *wrong.args)
     except Wrong as wrong:
         report("", "wrong", *wrong.args)
-    if "wrong" in verdicts:
+    if hint:
         print(textwrap.fill(f"Hint: {' '.join(exercise.hint.split())}", 100, initial_indent="    ", subsequent_indent="    "))
     return set(verdicts) <= {"exact", "close"}
 
@@ -256,6 +260,7 @@ def main():
     known = exercises()
     parser = argparse.ArgumentParser(description=f"Check the derivatives in {MINE}, which the first run makes in this folder.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"check only these: {', '.join(known)}")
+    parser.add_argument("--hint", action="store_true", help="show the hint for each of them, too")
     parser.add_argument("--solutions", action="store_true", help="check the solutions, demos/solutions.py, instead")
     options = parser.parse_args()
     for name in options.names:
@@ -267,11 +272,11 @@ def main():
             temporary.write_text(gaps(SOLUTIONS.read_text(encoding="utf-8")), encoding="utf-8")
         print(f'Made {path}: open it in an editor, and replace every "..." by a gradient. It is never overwritten.\n')
     functions = load(path)
-    right = {name: check(name, known[name], functions.get(name), path) for name in options.names or known}
+    right = {name: check(name, known[name], functions.get(name), path, options.hint) for name in options.names or known}
     print(f"\n{sum(right.values())} of {len(right)} exercises are right.")
     if not all(right.values()):
         following = next(name for name in right if not right[name])
-        print(f"Next: {following}. Check it alone: {console.command(sys.argv[0], following)}")
+        print(f"Next: {following}. To check it alone, with a hint: {console.command(sys.argv[0], following, '--hint')}")
         sys.exit(1)
 
 

@@ -26,14 +26,14 @@ def mine(tmp_path, monkeypatch):
 
 @pytest.fixture
 def answered(mine, script):
-    """A function that writes answers into an exercise's gaps, or changes other lines, and checks it: (exit status, stdout)."""
-    def run(name, **changes):
+    """A function that writes answers into an exercise's gaps, and checks it: (exit status, stdout)."""
+    def run(name, *options, **changes):
         before, start, text = STUBS.partition(f"def {name}(")
         for gradient, formula in changes.items():
             assert f"    {gradient} = ...  # your turn\n" in text
             text = text.replace(f"    {gradient} = ...  # your turn\n", f"    {gradient} = {formula}\n", 1)
         mine.write_text(before + start + text, encoding="utf-8")
-        status, out, error = script(SCRIPT, name)
+        status, out, error = script(SCRIPT, name, *options)
         assert error == ""
         return status, out
     return run
@@ -110,12 +110,12 @@ def test_what_the_reader_wrote_is_never_overwritten(script, mine):
     ("softplus", "dx", "-g / (1 + np.exp(-x))", "sign"),
     ("softplus", "dx", "1 / (1 + np.exp(-x))", "if all of g were 1"),
     ("softplus", "dx", "g * 0", "All of yours is 0"),
-    ("softplus", "dx", "g * (x > 0)", "Hint: The derivative of ln u"),
+    ("softplus", "dx", "g * (x > 0)", "15 of 15"),
     ("matmul", "dw", "x.T @ g / len(g)", "0.2 times"),
     ("row_max", "dx", "(x == y[:, None]) * g[:, None]", "2 of 15"),
     ("softmax_cross_entropy", "dx", "p - np.eye(3)[labels]", "5 times"),
-    ("conv2d", "dw", "np.ones(w.shape)", "Hint: In the forward loop"),
-    ("batch_norm", "dx", "gamma / sigma * (g - g.mean(0))", "three ways"),
+    ("conv2d", "dw", "np.ones(w.shape)", "72 of 72"),
+    ("batch_norm", "dx", "gamma / sigma * (g - g.mean(0))", "15 of 15"),
     ("batch_norm", "dgamma", "g.mean(0)", "3 of 3"),
     ("g_step", "dlogits", "-1 / (1 + np.exp(logits))", "5 times"),
     ("g_step", "db", "w.sum(0)", "4 of 4")])
@@ -166,6 +166,7 @@ def test_an_exception_names_its_line(answered, mine):
     _, out = answered("matmul", dw="(w @\n          g)")
     number = mine.read_text(encoding="utf-8").splitlines().index("    dw = (w @") + 1
     assert f"line {number}, `dw = (w @`: ValueError" in out
+    assert "The shapes of its arguments, in order: (5, 3), (3, 4), (5, 4)" in out
 
 
 def test_a_difference_quotient_is_close_and_counts_as_right(answered):
@@ -180,7 +181,11 @@ def test_what_is_written_is_judged_while_the_rest_is_not(answered):
     status, out = answered("g_step", dlogits="-1 / (1 + np.exp(logits)) / logits.size")
     assert status == 1
     assert [line.split()[2] for line in out.splitlines() if line.startswith("g_step")] == ["exact", "not", "not", "not"]
-    assert "Hint" not in out
+
+
+def test_a_hint_is_shown_if_it_is_asked_for(answered):
+    assert "Hint" not in answered("matmul", dx="g @ w")[1]
+    assert "Hint: x[i, l] reaches all of row i of y" in answered("matmul", "--hint", dx="g @ w")[1]
 
 
 def test_an_answer_may_change_its_arguments(answered):
