@@ -15,12 +15,12 @@ class Doctor:
     early samples look alike without any collapse, and one sheet may miss a digit by chance.
     """
 
-    def __init__(self, n=200):
-        self.n, self.before = n, set()
+    def __init__(self, n=200, digits=True):
+        self.n, self.digits, self.before = n, digits, set()
 
     def __call__(self, run):
-        """The lines. None for games of anything else than 28 × 28 × 1 images."""
-        if run.game.image_shape != (28, 28, 1):
+        """The lines. None for games of anything else than 28 × 28 × 1 images, nor if the data are said to be no digits."""
+        if run.game.image_shape != (28, 28, 1) or not self.digits:
             return
         images = run.game.sample(self.n, np.random.default_rng(run.step))
         counts = metrics.digit_histogram(metrics.load_classifier().probabilities(images))
