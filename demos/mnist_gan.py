@@ -41,8 +41,8 @@ def arguments():
     add("--steps", type=whole(), help="total steps, including those before --resume; default 2000")
     add("--batch", type=whole(), help="images in each minibatch; default 32 (dense, sgan 128, shallow, minimal 100, began 16)")
     add("--seed", type=SEED, help="random seed; default 0")
-    add("--data", help="digits-10k (default: 10,000 embedded digits), mnist (60,000), house-numbers (10,000, in colour), or your "
-                       "own: a folder of pictures, an .npz with images and perhaps labels, or an idx file")
+    add("--data", type=source, help="digits-10k (default: 10,000 embedded digits), mnist (60,000), house-numbers (10,000, in "
+                                    "colour), or your own: a folder of pictures, an .npz of images, an idx file")
     add("--size", type=whole(1, 1024), help="resample all pictures to this many pixels per side; default: as they are")
     add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
     add("--out", type=Path, help="folder for the results; default runs/GAME, or the checkpoint's folder with --resume")
@@ -66,6 +66,11 @@ def arguments():
     add("--resume", type=Path, metavar="CHECKPOINT", help="resume a run, as if it had not been interrupted")
     add("--summary", action="store_true", help="print the networks and exit")
     return vars(parser.parse_args())
+
+
+def source(text):
+    """A name that `data.load` knows, or an absolute path: the run may be resumed from another folder."""
+    return str(Path(text).resolve()) if text not in data.SETS and Path(text).exists() else text
 
 
 def decay(text):
@@ -119,7 +124,10 @@ def run_for(options):
             raise InputError(f"{out} already holds a run: choose another --out, or resume it: --resume "
                              f"{shlex.quote(str(out / 'checkpoint.npz'))}")
         return new_run(DEFAULTS | options, out)
-    about, out = recorded(path, options, DEFAULTS, ("steps", "every", "data_dir")), out or path.parent
+    elsewhere = ("data",) if options.get("data", DEFAULTS["data"]) not in data.SETS else ()  # the pictures may have moved
+    about, out = recorded(path, options, DEFAULTS, ("steps", "every", "data_dir", *elsewhere)), out or path.parent
+    if elsewhere:
+        about.setdefault("sha256", None)  # a run that records none was not started with pictures from a path
     if out.resolve() != path.parent.resolve() and (out / "checkpoint.npz").exists():
         raise InputError(f"{out} holds another run: choose another --out")
     with intact(path):

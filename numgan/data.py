@@ -14,7 +14,8 @@ from . import download, houses, matlab, pictures
 from .errors import InputError, check_positive
 from .resample import resampled
 
-NAMES = ("digits-10k", "mnist")  # handwritten digits
+NAMES = ("digits-10k", "mnist")  # of handwritten digits
+SETS = (*NAMES, "house-numbers")
 
 
 def load(name, folder=None, size=None):
@@ -26,12 +27,12 @@ def load(name, folder=None, size=None):
     size: None, or the pixels of a side to which all pictures are resampled.
     InputError for anything else, and for a folder given to another set than mnist.
     """
-    if name not in (*NAMES, "house-numbers") and not os.path.exists(name):
-        raise InputError(f"data set: expected {', '.join(NAMES)}, house-numbers, or the path of a folder of pictures, an .npz "
-                         f"or an idx file; got {name!r}, which does not exist")
+    if name not in SETS and not os.path.exists(name):
+        raise InputError(f"data set: expected {', '.join(SETS)}, or the path of a folder of pictures, an .npz or an idx file; "
+                         f"got {name!r}, which does not exist")
     if folder is not None and name != "mnist":
         raise InputError(f"data set {name}: reads no other folder (only mnist does); got {folder}")
-    if name not in (*NAMES, "house-numbers"):
+    if name not in SETS:
         return pictures.read(name, size)
     images, labels = (mnist("train", folder) if name == "mnist" else digits_10k() if name == "digits-10k" else
                       house_numbers(10_000, np.random.default_rng(0)))
