@@ -109,26 +109,34 @@ def _folder(folder, size):
 
 def _picture(path):
     """The picture in a file, uint8 (h, w, 3), or (h, w, 4) if it has an alpha channel."""
-    from PIL import Image, ImageOps  # slow to import; Pillow comes with matplotlib
+    from PIL import Image  # slow to import; Pillow comes with matplotlib
 
     if not path.is_file() or not path.stat().st_size:
         raise InputError(f"{path}: expected a picture; got {'an empty file' if path.is_file() else 'no file: a folder, say'}")
     try:
-        with warnings.catch_warnings(), Image.open(path) as image:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of oddities that do not keep Pillow from reading a picture
-            if image.mode not in MODES and (image.mode, image.format) != ("I", "PNG"):  # which older versions of Pillow say
-                raise InputError(f"{path}: expected a picture of 8 or 16 bits for each channel; got Pillow's mode {image.mode}")
-            image = ImageOps.exif_transpose(image)
-            if image.mode.startswith("I"):
-                grey = (np.asarray(image) >> 8).astype(np.uint8)
-                return np.stack([grey] * 3, -1)
-            transparent = "A" in image.mode or "transparency" in image.info
-            return np.asarray(image.convert("RGBA" if transparent else "RGB"))
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return _pixels(image, path)
     except InputError:
         raise
-    except (*DAMAGED, OSError, struct.error, zlib.error, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: expected a picture that can be read; got a damaged or foreign file "
-                         f"({type(error).__name__}: {str(error).replace(str(path), path.name):.100})") from None
+    except (*DAMAGED, OSError, struct.error, zlib.error, Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        problem = f"{type(error).__name__}: {str(error).replace(str(path), path.name):.100}"
+        raise InputError(f"{path}: expected a sound picture of less than 89 megapixels; got {problem}") from None
+
+
+def _pixels(image, path):
+    """What Pillow reads from `path`, as an array: see `_picture`."""
+    from PIL import ImageOps
+
+    if image.mode not in MODES and (image.mode, image.format) != ("I", "PNG"):  # which older versions say for I;16
+        raise InputError(f"{path}: expected a picture of 8 or 16 bits for each channel; got Pillow's mode {image.mode}")
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):
+        return np.stack([(np.asarray(image) >> 8).astype(np.uint8)] * 3, -1)
+    transparent = "A" in image.mode or "transparency" in image.info
+    return np.asarray(image.convert("RGBA" if transparent else "RGB"))
 
 
 # ---- arrays
