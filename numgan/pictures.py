@@ -20,9 +20,10 @@ from .errors import InputError
 from .memory import check_memory
 from .resample import resampled
 
-SUFFIXES = ".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"
-SIXTEEN_BITS = "I;16", "I;16B", "I;16L", "I;16N"  # Pillow's modes of one channel; it halves colours of 16 bits by itself
-MODES = "1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", *SIXTEEN_BITS
+SUFFIXES = ".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".webp"
+FORMATS = "BMP", "GIF", "JPEG", "PNG", "PPM", "WEBP"  # Pillow's names; its TIFF reader writes messages of its own
+GREY_16 = "I", "I;16", "I;16B"  # Pillow's modes of grey pictures with 16 bits; in colours, it keeps the upper 8 by itself
+MODES = "1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", *GREY_16
 IDX = "train-images-idx3-ubyte"
 
 
@@ -117,7 +118,7 @@ def _picture(path):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of oddities that do not keep Pillow from reading a picture
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 return _pixels(image, path)
     except InputError:
         raise
@@ -130,10 +131,10 @@ def _pixels(image, path):
     """What Pillow reads from `path`, as an array: see `_picture`."""
     from PIL import ImageOps
 
-    if image.mode not in MODES and (image.mode, image.format) != ("I", "PNG"):  # which older versions say for I;16
+    if image.mode not in MODES:
         raise InputError(f"{path}: expected a picture of 8 or 16 bits for each channel; got Pillow's mode {image.mode}")
     image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):
+    if image.mode in GREY_16:
         return np.stack([(np.asarray(image) >> 8).astype(np.uint8)] * 3, -1)
     transparent = "A" in image.mode or "transparency" in image.info
     return np.asarray(image.convert("RGBA" if transparent else "RGB"))
