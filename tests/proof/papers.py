@@ -129,15 +129,17 @@ SMALL = dict(size=8, width=2, latent_dim=5)
 
 GAMES = {
     "DCGAN": [(SMALL | dict(average=0.9), cross_entropy(0.5)),
-              (SMALL | dict(objective="saturating", real_label=0.9, d_steps=2, average=None, dropout=0.3),
+              (SMALL | dict(objective="saturating", real_label=0.9, d_steps=2, average=None, dropout=0.3, channels=3),
                cross_entropy(0.5, 0.9, True))],
-    "LSGAN": [(SMALL, least_squares()), (SMALL | dict(real_label=0.8, average=None, dropout=0.3), least_squares(0.8))],
+    "LSGAN": [(SMALL, least_squares()),
+              (SMALL | dict(real_label=0.8, average=None, dropout=0.3, channels=3), least_squares(0.8))],
     "SGAN": [(SMALL | dict(width=24), semi_supervised()),
-             (SMALL | dict(width=24, objective="non-saturating", d_steps=2), semi_supervised(feature_matching=False))],
-    "ACGAN": [(SMALL | dict(average=0.9), auxiliary_classes()), (SMALL | dict(d_steps=2), auxiliary_classes())],
-    "BEGAN": [(SMALL, reconstruction())],
+             (SMALL | dict(width=24, objective="non-saturating", d_steps=2, channels=3),
+              semi_supervised(feature_matching=False))],
+    "ACGAN": [(SMALL | dict(average=0.9), auxiliary_classes()), (SMALL | dict(d_steps=2, channels=3), auxiliary_classes())],
+    "BEGAN": [(SMALL | dict(channels=3), reconstruction())],
     "MixtureGAN": [(dict(width=16, scale=4.0), cross_entropy())],
     "MixtureLSGAN": [(dict(width=16, pack=3), least_squares())],
-    "VanillaGAN": [(dict(variant="minimal", objective="saturating"), cross_entropy(saturating=True)),
+    "VanillaGAN": [(dict(variant="minimal", objective="saturating", size=9, channels=3), cross_entropy(saturating=True)),
                    (dict(variant="shallow"), cross_entropy()), (dict(variant="dense"), cross_entropy(0.5, 0.9))],
 }
