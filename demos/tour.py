@@ -275,8 +275,8 @@ def matmul():
         changes L by {effect:.6f}. The sum multiplies row 1 of g by row 2 of B, which is column 2 of Bᵀ. Row 1 times
         column 2: this is element (1, 2) of g Bᵀ. All elements go like this one: dL/dA = g Bᵀ.
 
-        Now with the method of chapter 3. <g, dY> sums over all elements. A change of A changes Y by dA B, one
-        of B by A dB. Collect what each element of dA or dB is multiplied by:
+        Now with the method of chapter 3. <g, dY> sums over all elements. A change dA of A changes Y by dA B, and
+        dB changes it by A dB. Collect what each element of dA or dB is multiplied by:
 
             <g, dA B> = Σᵢⱼₖ gᵢⱼ daᵢₖ bₖⱼ = Σᵢₖ (Σⱼ gᵢⱼ bₖⱼ) daᵢₖ = <g Bᵀ, dA>
             <g, A dB> = Σᵢⱼₖ gᵢⱼ aᵢₖ dbₖⱼ = Σₖⱼ (Σᵢ aᵢₖ gᵢⱼ) dbₖⱼ = <Aᵀ g, dB>
@@ -463,8 +463,8 @@ def valley():
         step moves the parameter by -lr · m / √v. Where gradients are large, so is √v: what counts is not how
         large they are, but whether successive gradients have the same sign. (If not, they cancel in m.) In the
         first step m / √v is g / |g|, so each parameter moves by lr, against the sign of its gradient.
-        Here lr and β1 are {adam['lr']}, which suits this valley, and β2 is {adam['beta2']}. A Parameter is a Tensor to be trained. `minimize` walks back from a loss and
-        takes one step:
+        Here lr and β1 are {adam['lr']}, which suits this valley, and β2 is {adam['beta2']}. A Parameter is a Tensor to be
+        trained. `minimize` walks back from a loss and takes one step:
         """)
     session(f"""
         import numpy as np

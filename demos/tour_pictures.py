@@ -216,16 +216,6 @@ def valley(loss, walks):
     return figure
 
 
-def g_step(loss, **networks):
-    """Chapter 8: the graph of G's step, D's parameters in grey, and what the words in it mean."""
-    figure = draw_graph(loss, **networks)
-    (width, height), more = figure.get_size_inches(), 4.1  # inches
-    figure.set_size_inches(width + more, height)
-    figure.axes[0].set_position((0, 0, width / (width + more), 1))
-    figure.text((width + 0.1) / (width + more), 1 - 0.2 / height, NOTES, fontsize=10, linespacing=1.4, va="top")
-    return figure
-
-
 NOTES = """\
 Values are computed from top to bottom,
 gradients go from bottom to top.
@@ -247,3 +237,13 @@ tanh: brings every number between -1 and 1
 reshape: the same numbers in another shape
 bce_with_logits: G's loss, the binary cross-entropy,
 which is small if D takes G's images for real"""
+
+
+def g_step(loss, **networks):
+    """Chapter 8: the graph of G's step, D's parameters in grey, and what the words in it mean."""
+    figure = draw_graph(loss, **networks)
+    (width, height), more = figure.get_size_inches(), 4.1  # inches
+    figure.set_size_inches(width + more, height)
+    figure.axes[0].set_position((0, 0, width / (width + more), 1))
+    figure.text((width + 0.1) / (width + more), 1 - 0.2 / height, NOTES, fontsize=10, linespacing=1.4, va="top")
+    return figure
