@@ -334,7 +334,8 @@ def im2col():
     beside("patches =", patches, "   · kernel =", kernel.reshape(4, 1), "   = y =", y.reshape(4, 1))
     say("""
         Chapter 4 knows the gradients of a product. Write g, the gradient of y, and the kernel as columns. Then
-        the gradient of the kernel is patchesᵀ g, and that of the table is g kernelᵀ:
+        the gradient of the kernel is patchesᵀ g, and that of the table is g kernelᵀ. (This table equals its
+        transpose, since the kernel is as large as y. In general it does not.)
         """)
     column = g.reshape(4, 1)
     beside("g =", g, "  as a column:", column, "  patchesᵀ g =", patches.T @ column, "  g kernelᵀ =", shares)
