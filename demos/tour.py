@@ -334,15 +334,15 @@ def im2col():
     beside("patches =", patches, "   · kernel =", kernel.reshape(4, 1), "   = y =", y.reshape(4, 1))
     say("""
         Chapter 4 knows the gradients of a product. Write g, the gradient of y, and the kernel as columns. Then
-        the gradient of the kernel is patchesᵀ g, and that of the table is g kernelᵀ. (This table equals its
-        transpose, since the kernel is as large as y. In general it does not.)
+        the gradient of the kernel is patchesᵀ g, and that of the table is g kernelᵀ. (Here patchesᵀ = patches,
+        since the kernel is as large as y. In general it is not.)
         """)
     column = g.reshape(4, 1)
     beside("g =", g, "  as a column:", column, "  patchesᵀ g =", patches.T @ column, "  g kernelᵀ =", shares)
     say(f"""
         But we want the gradient of the image. Pixel 5 has been copied into all four rows. Four copies are four
         paths, and paths add up: {copies} = {dx[1, 1]:g}. Pixel 1 has one copy, with gradient {dx[0, 0]:g}. col2im
-        does this for all pixels: it adds every number of g kernelᵀ to the gradient of the pixel it belongs to:
+        does this for all pixels: it adds every number of g kernelᵀ to the gradient of its pixel:
         """)
     beside("copies of each pixel =", back(np.ones((4, 4))), "   gradient of the image =", dx)
     say("""

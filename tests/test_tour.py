@@ -172,7 +172,7 @@ def test_5_a_convolution_and_its_gradients(chapters):
                            "gradient of the image": dx, "· kernel": kernel.reshape(4, 1), "= y": y.reshape(4, 1)}.items():
         assert np.array_equal(table(page, name), expected), name
     assert [value for printed in outputs(page) for value in printed] == [*dx.flat, *dw.flat]
-    assert np.array_equal(rows, rows.T)  # "This table equals its transpose"
+    assert np.array_equal(rows, rows.T)  # "patchesᵀ = patches"
     text = " ".join(page.split())
     terms = [f"{image[a, b]:g} · {kernel[a, b]:g}" for a, b in np.ndindex(2, 2)]
     assert f"y₁₁ = {' + '.join(terms)} = {y[0, 0]:g}." in text
