@@ -10,6 +10,12 @@ from .errors import InputError
 from .files import atomic
 
 
+def save_figure(path, figure, dpi=100):
+    """Write a matplotlib figure as a PNG file, completely or not at all."""
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=dpi)
+
+
 def sheet(images, columns=None, border=2):
     """Images (n, H, W, 1) in [-1, 1], row by row in one uint8 array. columns: images in a row, by default √n rounded up."""
     n, h, w, _ = images.shape
@@ -51,8 +57,7 @@ def save_curves(path, history, panels, equilibrium):
         axes.set_ylabel(title)
         axes.legend(loc="upper right", fontsize="small")
     axes.set_xlabel("step")
-    with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=100)
+    save_figure(path, figure)
 
 
 def save_lines(path, lines, x_label, y_label):
@@ -67,8 +72,7 @@ def save_lines(path, lines, x_label, y_label):
     axes.yaxis.set_major_formatter("{x:g}")
     axes.grid(which="both", alpha=0.25)
     axes.legend(loc="upper right", fontsize="small")
-    with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=100)
+    save_figure(path, figure)
 
 
 def save_gif(path, pictures, fps=5):
@@ -107,5 +111,4 @@ def save_plane(path, surface, extent, points, centres, title):
     axes.plot(*centres.T, "o", markersize=9, markerfacecolor="none", markeredgecolor="black", markeredgewidth=0.7)
     axes.plot(*points.T, ".", color="black", markersize=1.5, markeredgewidth=0)
     axes.set(xlim=(-extent, extent), ylim=(-extent, extent), xticks=[], yticks=[])
-    with atomic(path) as temporary:
-        figure.savefig(temporary)
+    save_figure(path, figure)

@@ -1,0 +1,100 @@
+"""The scripts that compute pictures of GAN theory, and the GAN on one page."""
+
+import runpy
+
+import numpy as np
+import pytest
+
+from .scripts import ROOT, contents
+
+DEMOS = ROOT / "demos"
+
+
+def demo(name, **constants):
+    """What a script defines, with some of its constants replaced."""
+    namespace = runpy.run_path(str(DEMOS / name))
+    next(value for value in namespace.values() if hasattr(value, "__globals__")).__globals__.update(constants)
+    return namespace
+
+
+def normal_shares(edges, mean=0.0, deviation=1.0):
+    """The probability of each bin under a normal distribution, by Simpson's rule; and of what lies outside: 0."""
+    def density(x):
+        return np.exp(-((x - mean) / deviation)**2 / 2) / (deviation * np.sqrt(2 * np.pi))
+    a, b = edges[:-1], edges[1:]
+    return (b - a) / 6 * (density(a) + 4 * density((a + b) / 2) + density(b))
+
+
+# --- The GAN on one page
+
+
+def test_the_gan_on_one_page_learns_both_bumps(capsys):
+    source = (DEMOS / "tiny_gan.py").read_text(encoding="utf-8")
+    assert len(source.splitlines()) <= 60
+    exec(source.replace("STEPS, BATCH = 1500", "STEPS, BATCH = 400"), namespace := {})  # shorter: it is less exact
+    fake = namespace["fake"]
+    for bump, centre in (fake[fake < 0], -2), (fake[fake > 0], 2):
+        assert 0.4 < len(bump) / len(fake) < 0.6
+        assert abs(bump.mean() - centre) < 0.3
+        assert 0.3 < bump.std() < 0.9
+    assert "fake: mean" in capsys.readouterr().out.splitlines()[-1]
+
+
+# --- Figure 1
+
+
+def test_the_divergence_has_the_known_values():
+    jensen_shannon = demo("figure1.py")["jensen_shannon"]
+    p, q = np.array([0.5, 0.5, 0, 0]), np.array([0, 0, 0.25, 0.75])
+    assert jensen_shannon(p, p) == 0
+    assert jensen_shannon(p, q) == pytest.approx(np.log(2))
+    # p = (1, 0), q = (1/2, 1/2), m = (3/4, 1/4): ½ ln(4/3) + ½ (½ ln(2/3) + ½ ln 2)
+    p, q = np.array([1.0, 0.0]), np.array([0.5, 0.5])
+    expected = np.log(4 / 3) / 2 + (np.log(2 / 3) + np.log(2)) / 4
+    assert jensen_shannon(p, q) == pytest.approx(expected)
+    assert jensen_shannon(q, p) == pytest.approx(expected)
+
+
+def test_the_shares_of_known_generators_are_exact():
+    figure1 = demo("figure1.py")
+    edges, codes = figure1["EDGES"], figure1["CODES"].astype(float)
+    real = figure1["real_shares"]()
+    assert real.sum() == pytest.approx(1)
+    np.testing.assert_allclose(real[1:-1], normal_shares(edges), atol=1e-9)
+    for numbers, expected in [(2 + 0.5 * codes, normal_shares(edges, 2, 0.5)),
+                              (3 - codes, normal_shares(edges, 3)),  # falling
+                              (np.abs(codes), 2 * normal_shares(edges) * (edges[:-1] > -1e-9))]:  # every number from two codes
+        shares = figure1["fake_shares"](numbers)
+        assert shares.sum() == pytest.approx(1)
+        np.testing.assert_allclose(shares[1:-1], expected, atol=1e-4)
+
+
+def test_figure_1_comes_close_to_the_data_even_when_quick(script, tmp_path):
+    from matplotlib.image import imread
+    status, said, error = script(DEMOS / "figure1.py", "--quick", "--out", tmp_path / "out")
+    assert (status, error) == (0, "")
+    rows = [line.split() for line in said.splitlines()[:-1]]
+    divergences, gaps = (np.array([float(row[i]) for row in rows]) for i in (3, -1))
+    assert divergences[0] > 0.69  # no overlap: ln 2
+    assert divergences[-1] < 0.06  # all 1,000 steps: 0.02
+    assert gaps[-1] < 0.1
+    written = contents(tmp_path / "out")
+    assert {"figure1.png", "figure1.gif", "frames"} <= written.keys()
+    assert len(written) == 3 + len(rows)
+    assert imread(tmp_path / "out" / "figure1.png").std() > 0.05
+
+
+def test_the_broken_g_of_figure_1_does_not_move():
+    play = demo("figure1.py", HEAD_START=300)["play"]
+    before, after = play(0, 60, [0, 60], broken=True)
+    assert after["jsd"] > 0.69
+    assert np.abs(after["fake"] - before["fake"]).max() < 0.1
+
+
+# --- Bad input
+
+
+@pytest.mark.parametrize("name", ["figure1.py"])
+def test_bad_options_fail_in_one_line(fails, name):
+    fails(DEMOS / name, "--seed", "-1", mentions=["seed", "-1"])
+    fails(DEMOS / name, "--nonsense", mentions=["--nonsense"])
