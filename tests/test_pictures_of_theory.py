@@ -91,10 +91,38 @@ def test_the_broken_g_of_figure_1_does_not_move():
     assert np.abs(after["fake"] - before["fake"]).max() < 0.1
 
 
+# --- Saturation
+
+
+def test_the_losses_and_their_derivatives_are_the_known_ones():
+    saturation = demo("saturation.py")
+    y = saturation["OUTPUTS"]
+    p = 1 / (1 + np.exp(-y))
+    expected = [(np.log(1 - p), -p), (-np.log(p), p - 1), ((y - 1)**2, 2 * (y - 1))]
+    for losses, (values, slopes) in zip(saturation["LOSSES"].values(), expected, strict=True):
+        got = saturation["against_output"](losses)
+        np.testing.assert_allclose(got, (values, slopes), rtol=1e-9, atol=1e-9)
+
+
+def test_the_gradient_of_the_saturating_loss_vanishes_and_the_others_do_not(digits):
+    saturation = demo("saturation.py")
+    norms = [saturation["gradient_norms"](losses, digits[0], 30, 0)[0][-1] for losses in saturation["LOSSES"].values()]
+    assert norms[0] < 0.01
+    assert min(norms[1:]) > 0.5
+
+
+def test_the_picture_of_saturation_is_drawn(script, tmp_path):
+    from matplotlib.image import imread
+    path = tmp_path / "new" / "picture.png"
+    status, said, error = script(DEMOS / "saturation.py", "--steps", 2, "--out", path)
+    assert (status, error, said.splitlines()[-1]) == (0, "", str(path))
+    assert imread(path).std() > 0.05
+
+
 # --- Bad input
 
 
-@pytest.mark.parametrize("name", ["figure1.py"])
+@pytest.mark.parametrize("name", ["figure1.py", "saturation.py"])
 def test_bad_options_fail_in_one_line(fails, name):
     fails(DEMOS / name, "--seed", "-1", mentions=["seed", "-1"])
     fails(DEMOS / name, "--nonsense", mentions=["--nonsense"])
