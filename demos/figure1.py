@@ -26,7 +26,7 @@ BATCH, START, HEAD_START = 512, 5.0, 1000  # START: the middle of p_g before tra
 REAL = NormalDist(0, 1)  # p_data; p_z is the same, as it happens
 EDGES = np.linspace(-4, 8, 481)
 X = ((EDGES[1:] + EDGES[:-1]) / 2).astype(np.float32)[:, None]  # (bins, 1)
-CODES = np.array([[REAL.inv_cdf(share)] for share in np.linspace(1e-6, 1 - 1e-6, 8001)], np.float32)
+CODES = np.array([[REAL.inv_cdf(share)] for share in np.linspace(1e-6, 1 - 1e-6, 4001)], np.float32)
 
 
 def arguments():
@@ -102,7 +102,7 @@ class Players:
         best = np.divide(p[1:-1], both, out=np.full(len(X), np.nan), where=both > 1e-6)  # unknown where neither ever lies
         seen = both > 0.01 * both.max()
         return {"step": step, "p_data": p[1:-1] / width, "p_g": q[1:-1] / width, "d": d, "best": best,
-                "codes": CODES[200::400, 0], "fake": fake[200::400, 0],
+                "codes": CODES[100::200, 0], "fake": fake[100::200, 0],
                 "jsd": jensen_shannon(p, q), "gap": np.abs(d - best)[seen].mean()}
 
 
@@ -139,7 +139,7 @@ def main():
     """Settings, game, pictures."""
     args = arguments()
     out = args.out or Path("runs", "figure1-broken" if args.broken else "figure1")
-    steps, frames = (300, 3) if args.quick else (1000, 22) if not args.broken else (300, 10)
+    steps, frames = (200, 2) if args.quick else (300, 10) if args.broken else (1000, 22)
     moments = np.unique(np.rint(steps * np.linspace(0, 1, frames) ** 2).astype(int))  # most of it happens early
     from matplotlib.figure import Figure  # slow to import
 
@@ -152,9 +152,9 @@ def main():
         states.append(state)
         print("step {step:5,}   JSD {jsd:.4f} nats   mean |D - D*| {gap:.4f}".format(**state), flush=True)
     plotting.save_gif(out / "figure1.gif", pictures, fps=6)
-    figure = Figure(figsize=(16, 4), layout="constrained")
-    chosen = np.linspace(0, len(states) - 1, 4).astype(int)
-    for i, part in zip(chosen, figure.subfigures(1, 4), strict=True):
+    chosen = np.unique(np.linspace(0, len(states) - 1, 4).astype(int))
+    figure = Figure(figsize=(4 * len(chosen), 4), layout="constrained")
+    for i, part in zip(chosen, figure.subfigures(1, len(chosen)), strict=True):
         draw(part, states[i], legend=i == 0)
     plotting.save_figure(out / "figure1.png", figure, dpi=75)
     print(f"{out / 'figure1.png'}, {out / 'figure1.gif'}")

@@ -76,8 +76,8 @@ def test_figure_1_comes_close_to_the_data_even_when_quick(script, tmp_path):
     rows = [line.split() for line in said.splitlines()[:-1]]
     divergences, gaps = (np.array([float(row[i]) for row in rows]) for i in (3, -1))
     assert divergences[0] > 0.69  # no overlap: ln 2
-    assert divergences[-1] < 0.06  # all 1,000 steps: 0.02
-    assert gaps[-1] < 0.1
+    assert divergences[-1] < 0.1  # 0.02 after all 1,000 steps
+    assert gaps[-1] < 0.2  # 0.05 after all 1,000 steps
     written = contents(tmp_path / "out")
     assert {"figure1.png", "figure1.gif", "frames"} <= written.keys()
     assert len(written) == 3 + len(rows)
@@ -85,8 +85,8 @@ def test_figure_1_comes_close_to_the_data_even_when_quick(script, tmp_path):
 
 
 def test_the_broken_g_of_figure_1_does_not_move():
-    play = demo("figure1.py", HEAD_START=300)["play"]
-    before, after = play(0, 60, [0, 60], broken=True)
+    play = demo("figure1.py", HEAD_START=200)["play"]
+    before, after = play(0, 40, [0, 40], broken=True)
     assert after["jsd"] > 0.69
     assert np.abs(after["fake"] - before["fake"]).max() < 0.1
 
@@ -119,10 +119,50 @@ def test_the_picture_of_saturation_is_drawn(script, tmp_path):
     assert imread(path).std() > 0.05
 
 
+# --- Checkerboards
+
+
+def test_overlaps_alternate_for_kernel_3_only():
+    checkerboard = demo("checkerboard.py")
+    inner = slice(4, 12)
+    three = checkerboard["overlaps"](3)[inner, inner]
+    row = [1, 2] * 4 if three[0, 0] == 1 else [2, 1] * 4
+    np.testing.assert_array_equal(three, np.outer(row, row))
+    np.testing.assert_array_equal(checkerboard["overlaps"](4)[inner, inner], 4)
+    np.testing.assert_array_equal(checkerboard["resized_overlaps"](5)[inner, inner], 25)
+
+
+def test_the_stride_excess_finds_what_alternates(digits):
+    checkerboard = demo("checkerboard.py")
+
+    def excess(images):
+        return checkerboard["stride_excess"](checkerboard["power"](images))
+
+    noise = np.random.default_rng(0).standard_normal((500, 28, 28, 1))
+    sign = (-1.0) ** np.arange(28)
+    assert excess(noise) == pytest.approx(1, abs=0.05)
+    for pattern in sign[:, None] + 0 * sign, 0 * sign[:, None] + sign, np.outer(sign, sign):
+        # power 28² = 784 at one of 27 frequencies, beside 1 everywhere: (1 + 784 / 9 + 1 + 1) / 3
+        assert excess(noise + pattern[..., None]) == pytest.approx(1 + 784 / 27, rel=0.05)
+    assert excess(noise + np.cos(np.arange(28) * np.pi / 2)[:, None]) == pytest.approx(1, abs=0.05)  # period 4
+    real = digits[0][::10, :, :, None] / 127.5 - 1
+    assert 0.8 < excess(real) < 1
+
+
+def test_untrained_transposed_convolutions_have_a_checkerboard_and_the_picture_shows_it(script, tmp_path):
+    from matplotlib.image import imread
+    path = tmp_path / "new" / "picture.png"
+    status, said, error = script(DEMOS / "checkerboard.py", "--quick", "--out", path)
+    assert (status, error) == (0, "")
+    three, _, resized, real = (float(line[24:].split()[0]) for line in said.splitlines()[1:5])
+    assert three > 3 * max(resized, real)
+    assert imread(path).std() > 0.05
+
+
 # --- Bad input
 
 
-@pytest.mark.parametrize("name", ["figure1.py", "saturation.py"])
+@pytest.mark.parametrize("name", ["figure1.py", "saturation.py", "checkerboard.py"])
 def test_bad_options_fail_in_one_line(fails, name):
     fails(DEMOS / name, "--seed", "-1", mentions=["seed", "-1"])
     fails(DEMOS / name, "--nonsense", mentions=["--nonsense"])
