@@ -118,17 +118,17 @@ def draw(real, samples, moments):
     """The figure. samples: name -> one array of images for each of the moments."""
     from matplotlib.figure import Figure  # slow to import
     figure = Figure(figsize=(13, 8.2), layout="constrained")
-    top, middle, bottom = figure.subfigures(3, 1, height_ratios=(1, 0.95, 1.35))
+    top, middle, bottom = figure.subfigures(3, 1, height_ratios=(1, 0.85, 1.35))
     draw_overlaps(top)
-    pages = [(f"{name}, {when}", each[i]) for i, when in ((0, "untrained"), (-1, f"step {moments[-1]}"))
-             for name, each in samples.items()]
-    for axes, (title, images) in zip(middle.subplots(1, 7), [*pages, ("real digits", real[::len(real) // 9])], strict=True):
-        axes.imshow(plotting.sheet(images[:9], 3, border=1), cmap="gray", vmin=0, vmax=255)
-        axes.set_title(title.replace(", ", "\n", 1), fontsize=9)
+    pages = [(f"{name}\nstep {moments[i]}", each[i]) for i in (0, len(moments) // 2, -1) for name, each in samples.items()]
+    for axes, (title, images) in zip(middle.subplots(1, 10), [*pages, ("real\ndigits", real[::len(real) // 4])], strict=True):
+        images = images[:4] / np.abs(images[:4]).max()  # full contrast: untrained samples have little
+        axes.imshow(plotting.sheet(images, border=1), cmap="gray", vmin=0, vmax=255)
+        axes.set_title(title.replace(", ", "\n", 1), fontsize=8)
         axes.set_axis_off()
     before, after, excess = bottom.subplots(1, 3)
     frequencies = np.arange(1, SIZE // 2 + 1) / SIZE
-    for axes, i, title in (before, 0, "spectrum, untrained"), (after, -1, f"spectrum, step {moments[-1]}"):
+    for axes, i, title in (before, 0, "spectrum, step 0"), (after, -1, f"spectrum, step {moments[-1]}"):
         for (name, each), colour in zip([*samples.items(), ("real digits", [real] * 2)], [*COLOURS, "black"], strict=True):
             spectrum = power(each[i])
             along = (spectrum[0] + spectrum[:, 0])[1:SIZE // 2 + 1]  # along x and along y
@@ -169,6 +169,7 @@ def draw_overlaps(figure):
 def main():
     """Train, measure, draw."""
     args = arguments()
+    args.out.parent.mkdir(parents=True, exist_ok=True)  # if that is impossible, it is said before the training
     moments, width, n = ([0, 2], 2, 50) if args.quick else ([0, 25, 50, 100, 200, 400, 600], 32, 1000)
     pixels, _ = data.digits_10k()
     real = data.to_images(pixels[::len(pixels) // n])

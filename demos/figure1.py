@@ -99,7 +99,7 @@ class Players:
             fake, d = self.G(Tensor(CODES)).data, self.losses.score(self.D(Tensor(X)).data[:, 0])
         p, q, width = real_shares(), fake_shares(fake), EDGES[1] - EDGES[0]
         both = (p + q)[1:-1]
-        best = np.divide(p[1:-1], both, out=np.full(len(X), np.nan), where=both > 1e-6)  # unknown where neither ever lies
+        best = np.divide(p[1:-1], both, out=np.full(len(X), np.nan), where=both > 1e-5)  # unknown where neither ever lies
         seen = both > 0.01 * both.max()
         return {"step": step, "p_data": p[1:-1] / width, "p_g": q[1:-1] / width, "d": d, "best": best,
                 "codes": CODES[100::200, 0], "fake": fake[100::200, 0],

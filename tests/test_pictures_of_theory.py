@@ -1,6 +1,7 @@
 """The scripts that compute pictures of GAN theory, and the GAN on one page."""
 
 import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -166,3 +167,5 @@ def test_untrained_transposed_convolutions_have_a_checkerboard_and_the_picture_s
 def test_bad_options_fail_in_one_line(fails, name):
     fails(DEMOS / name, "--seed", "-1", mentions=["seed", "-1"])
     fails(DEMOS / name, "--nonsense", mentions=["--nonsense"])
+    Path("file").write_text("not a folder")
+    fails(DEMOS / name, "--out", Path("file", "x.png"), mentions=["file"])
