@@ -143,7 +143,7 @@ def draw(real, samples, moments):
     excess.axhline(level, color="black", linestyle="--")
     excess.set(title="stride excess (grey: real digits ± 20 %)", yscale="log", xlabel="step", xticks=range(len(moments)),
                xticklabels=moments)
-    excess.set_yticks([0.3, 0.5, 1, 2, 5], minor=False)
+    excess.set_yticks([0.3, 0.5, 1, 2, 5, 10, 20])
     excess.set_yticks([], minor=True)
     excess.yaxis.set_major_formatter("{x:g}")
     return figure
