@@ -9,6 +9,7 @@ import builtins
 from .conv import conv2d, conv2d_transpose, max_pool2d
 from .errors import InputError
 from .gradcheck import gradcheck, numerical_gradient
+from .graph import print_graph
 from .layers import (
     ELU,
     BatchNorm,

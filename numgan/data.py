@@ -1,7 +1,8 @@
 """The digits to imitate, and the one pair of maps between their bytes and the [-1, 1] that networks see.
 
 10,000 digits come with the package (data/README.md names their source); the full MNIST is read from files, whose headers are
-checked against their contents. Read download.py next: where these files come from.
+checked against their contents. House numbers in colour are drawn by numgan, or real ones are read from files. Read download.py
+next: where MNIST's files come from.
 """
 
 import math
@@ -10,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from . import download
-from .errors import InputError
+from . import download, houses, matlab
+from .errors import InputError, check_positive
 
 NAMES = ("digits-10k", "mnist")
 
@@ -49,7 +50,7 @@ def mnist(split="train", folder=None):
     if split not in ("train", "test"):
         raise InputError(f"MNIST split: expected train or test; got {split!r}")
     named = folder if folder is not None else os.environ.get("NUMGAN_DATA") or None
-    place = Path(named) if named is not None else download.cache_folder()
+    place = Path(named) if named is not None else download.cache_folder("mnist")
     prefix = "train" if split == "train" else "t10k"
     names = [f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"]
     missing = [name for name in names if download.find(name, place) is None]
@@ -61,6 +62,58 @@ def mnist(split="train", folder=None):
     paths = [download.find(name, place) for name in names]
     images, labels = (_parse_idx(download.verified(path, name), path) for path, name in zip(paths, names, strict=True))
     return images, labels
+
+
+def house_numbers(n, rng):
+    """n drawn house numbers in colour: (images uint8 (n, 28, 28, 3), labels uint8 (n,)).
+
+    They stand in for `svhn` where that is not at hand. The pictures depend on n and on one number drawn from `rng`, a NumPy
+    Generator: the same state gives the same bytes. 10,000 take about five seconds, and are then kept in the user's cache.
+    InputError if n or rng is none, or if a font of matplotlib is missing.
+    """
+    check_positive("house_numbers", n=n)
+    if not isinstance(rng, np.random.Generator):
+        raise InputError(f"house_numbers: expected rng=numpy.random.default_rng(seed), got {rng!r}")
+    return houses.kept(int(n), int(rng.integers(2**63)))
+
+
+def svhn(split="train", folder=None):
+    """Real house numbers, SVHN's cropped digits (Netzer et al. 2011): (images uint8 (n, 28, 28, 3), labels uint8 (n,)).
+
+    split: "train" (n = 73,257) or "test" (n = 26,032). The file train_32x32.mat or test_32x32.mat is read from `folder`, or
+    else from the folder $NUMGAN_DATA; nothing is downloaded. Its 32 x 32 pixels become MNIST's 28 x 28 by averaging: a pixel
+    is the mean over the area that it covers. (Cropping would cut digits, most of which are nearly as high as the picture.)
+    Its label 10 becomes 0. InputError if the file is missing or holds anything else.
+    """
+    if split not in ("train", "test"):
+        raise InputError(f"SVHN split: expected train or test; got {split!r}")
+    named = folder if folder is not None else os.environ.get("NUMGAN_DATA") or None
+    if named is None:
+        raise InputError("SVHN: expected a folder, also in $NUMGAN_DATA; got none. Without the files, use house_numbers")
+    path = Path(named, f"{split}_32x32.mat")
+    if not path.exists():
+        raise InputError(f"{path}: expected SVHN's cropped digits (http://ufldl.stanford.edu/housenumbers); got no such file")
+    pixels, labels = matlab.read(path, "X", "y")
+    n = pixels.shape[-1]
+    if pixels.shape != (32, 32, 3, n) or pixels.dtype != np.uint8 or labels.shape != (n, 1):
+        raise InputError(f"{path}: expected X uint8 (32, 32, 3, n) and y (n, 1); "
+                         f"got {_describe(pixels)} and {_describe(labels)}")
+    if not np.isin(labels, np.arange(1, 11)).all():
+        raise InputError(f"{path}: expected labels from 1 to 10; got {np.setdiff1d(labels, np.arange(1, 11))[0]:g}")
+    return _shrunk(pixels.transpose(3, 0, 1, 2)), (labels[:, 0] % 10).astype(np.uint8)
+
+
+def _shrunk(pixels):
+    """32 x 32 pixels to 28 x 28: uint8 (n, 32, 32, c) -> (n, 28, 28, c). A new pixel is the mean of the area that it covers."""
+    i = np.arange(28)  # along an axis, new pixel i covers the old ones from 8 i / 7 to 8 (i + 1) / 7: parts of two
+    areas = np.zeros((28, 32), np.float32)
+    areas[i, i + i // 7] = (7 - i % 7) / 8
+    areas[i, i + i // 7 + 1] = (1 + i % 7) / 8
+    shrunk = np.empty((len(pixels), 28, 28, pixels.shape[-1]), np.uint8)
+    for start in range(0, len(pixels), 500):  # as floats, all of them would fill a gigabyte
+        chunk = pixels[start:start + 500].transpose(0, 3, 1, 2).astype(np.float32)
+        shrunk[start:start + 500] = np.rint(areas @ chunk @ areas.T).transpose(0, 2, 3, 1)
+    return shrunk
 
 
 def few_labels(labels, n, rng):

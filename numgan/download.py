@@ -1,7 +1,7 @@
 """MNIST's four files: finding them, checking them, and downloading those that are missing.
 
 Nothing that a mirror or a header claims is believed: the bytes that arrive are counted, unpacked within a limit and compared
-with a SHA-256. data.py, which needs the files, is the only module that uses this one. Read metrics.py next.
+with a SHA-256. Read matlab.py next.
 """
 
 import os
@@ -25,10 +25,10 @@ TIMEOUT = 10  # seconds without a byte before a mirror is given up
 # ---- files on this computer
 
 
-def cache_folder():
-    """Where downloads are kept: numgan/mnist in the user's cache folder."""
+def cache_folder(name):
+    """Where the data set `name` is kept: numgan/NAME in the user's cache folder."""
     base = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME")
-    return Path(base or os.path.expanduser("~/.cache"), "numgan", "mnist")
+    return Path(base or os.path.expanduser("~/.cache"), "numgan", name)
 
 
 def find(name, folder):

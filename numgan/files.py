@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,6 +25,33 @@ def atomic(path):
         raise type(error)(error.errno, error.strerror or str(error), str(path)) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def kept(path, make, most=4):
+    """The bytes `make()`, which are kept in the file `path` after their SHA-256, and are read from there the next time.
+
+    A damaged file is made anew. If it cannot be written, a line on stderr says so. `most` files stay in its folder, the newest.
+    """
+    from hashlib import sha256  # slow to import
+
+    try:
+        raw = memoryview(Path(path).read_bytes())
+    except OSError:
+        raw = memoryview(b"")
+    if raw[:32] == sha256(raw[32:]).digest():
+        return raw[32:]
+    content, folder = make(), path.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with alone_in(folder):
+            remove_leftovers(folder)
+            with atomic(path) as temporary:
+                temporary.write_bytes(sha256(content).digest() + content)
+            for old in sorted(folder.iterdir(), key=os.path.getmtime)[:-most]:
+                old.unlink()
+    except OSError as error:
+        print(f"{path}: cannot be kept for the next time: {error.strerror}", file=sys.stderr)
+    return content
 
 
 def remove_leftovers(folder):

@@ -60,6 +60,7 @@ def gradcheck(f, *inputs, eps=1e-5, tolerance=1e-6, seed=0):
             if not error <= tolerance:
                 where = tuple(map(int, np.unravel_index(difference.argmax(), x.shape)))
                 raise AssertionError(f"gradcheck: input {i}, element {where}: backward gives {got[where]:.10g}, the "
-                                     f"difference quotient {expected[where]:.10g}: error {error:.1e} > {tolerance:.0e}")
+                                     f"difference quotient {expected[where]:.10g}: error {error:.1e} > {tolerance:.0e} "
+                                     "(derivatives of <g, y> for a random g)")
             worst = max(worst, error)
     return worst

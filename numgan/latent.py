@@ -1,6 +1,6 @@
 """The space of codes z: paths from one code to another, and from an image back to a code that generates it.
 
-Read plotting.py next.
+Read graph.py next.
 """
 
 import numpy as np

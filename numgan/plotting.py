@@ -1,17 +1,28 @@
-"""Sample sheets, curves and animations, as files.
+"""Sample sheets, curves and animations, as files; and graphs.
 
-This is the only module that uses matplotlib, and it imports matplotlib only when something is drawn, because that takes time.
+It imports matplotlib only when something is drawn, because that takes time.
 Read checkpoint.py next.
 """
+
+import io
+import textwrap
 
 import numpy as np
 
 from .errors import InputError
 from .files import atomic
+from .graph import graph, layout, print_graph
+
+__all__ = ["draw_graph", "print_graph", "save_curves", "save_figure", "save_gif", "save_lines", "save_plane",
+           "save_sheet", "sheet"]
+
+RED, GREY = "#b2182b", "#666666"  # in graphs: of gradients, of what is frozen
+COLOURS = {"op": "white", "leaf": "#fde6c4", "layer": "#dcebf7", "frozen": "#dddddd"}  # of a graph's boxes
+LINE = 0.16  # inches, in a box of a graph
 
 
 def save_figure(path, figure, dpi=100):
-    """Write a matplotlib figure as a PNG file, completely or not at all."""
+    """Write a matplotlib Figure as a PNG or SVG file, complete or not at all; dpi in pixels per inch, or "figure": its own."""
     with atomic(path) as temporary:
         figure.savefig(temporary, dpi=dpi)
 
@@ -112,3 +123,76 @@ def save_plane(path, surface, extent, points, centres, title):
     axes.plot(*points.T, ".", color="black", markersize=1.5, markeredgewidth=0)
     axes.set(xlim=(-extent, extent), ylim=(-extent, extent), xticks=[], yticks=[])
     save_figure(path, figure)
+
+
+def draw_graph(tensor, path=None, *, axes=None, **options):
+    """Draw how a value was computed, from its inputs at the top down to itself, with the gradients that flow back up.
+
+    A black line leads from each value to what was computed from it. Where both are one number, the red number beside it is the
+    local derivative: a gradient is the sum, over the lines down, of this times the gradient there. What is frozen is grey.
+
+    path     a PNG or SVG file to write
+    axes     matplotlib axes to draw into, by default those of a new Figure
+    options  gradients, fold, and names of tensors and networks: see graph.graph, also for the errors
+
+    Returns the Figure, which a notebook shows. `backward()` may still follow.
+    """
+    places, edges = layout(graph(tensor, **options))
+    lines = {box: _lines(box) for box in places}
+    width = 0.25 + 0.068 * max(len(text) for texts in lines.values() for text, *_ in texts)  # in inches, as all below
+    tall = np.zeros(1 + max(row for _, row in places.values()))  # of each row
+    for box, (_, row) in places.items():
+        tall[row] = max(tall[row], LINE * len(lines[box]))
+    centres = tall / 2 - np.cumsum(tall + 0.36)
+    at = lambda x, row: (x * (width + 0.2), centres[row])
+    across = [at(*point)[0] for point in [*places.values(), *(point for points in edges.values() for point in points)]]
+    left, right = min(across) - width / 2 - 0.1, max(across) + width / 2 + 0.1
+    bottom, top = centres[-1] - tall[-1] / 2 - 0.15, -0.2
+    if axes is None:
+        from matplotlib.figure import Figure
+        axes = Figure(figsize=(right - left, top - bottom), dpi=100).add_axes((0, 0, 1, 1))
+    axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+    axes.axis("off")
+    for (source, box), points in edges.items():
+        _draw_edge(axes, [at(*point) for point in points], box.inputs[source], source.kind == "frozen")
+    for box, place in places.items():
+        _draw_box(axes, *at(*place), width, lines[box], COLOURS["frozen" if box.frozen else box.kind])
+    axes.figure._repr_png_ = lambda: _png(axes.figure)
+    if path is not None:
+        save_figure(path, axes.figure, dpi="figure")
+    return axes.figure
+
+
+def _lines(box):
+    """What a box of a graph says, line by line: (text, colour, weight)."""
+    ink = GREY if box.frozen else "black"
+    return [(box.title, ink, "bold"), *((line, RED if text.startswith("gradient") else ink, "normal")
+                                        for text in box.text for line in textwrap.wrap(text, 36))]
+
+
+def _draw_edge(axes, points, slopes, frozen):
+    """The line between two boxes of a graph, and the local derivatives, if they are numbers."""
+    style = dict(color=GREY, linestyle="--") if frozen else dict(color="black")
+    axes.plot(*np.transpose(points), linewidth=0.9, zorder=1, **style)
+    if slopes:
+        text = "× " + " + ".join(f"{slope:.4g}" for slope in slopes)
+        axes.text(*np.mean(points[-2:], 0), text, color=RED, fontsize=9, ha="center", va="center",
+                  bbox=dict(facecolor="white", edgecolor="none", pad=1))
+
+
+def _draw_box(axes, x, y, width, lines, colour):
+    """One box of a graph, around (x, y)."""
+    from matplotlib.patches import FancyBboxPatch
+    height = LINE * len(lines) + 0.08
+    axes.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, boxstyle="round,pad=0,rounding_size=0.06",
+                                  facecolor=colour, edgecolor=lines[0][1], linewidth=0.9, zorder=2))
+    for i, (text, ink, weight) in enumerate(lines):
+        axes.text(x, y + LINE * ((len(lines) - 1) / 2 - i), text, color=ink, fontsize=8.5, fontweight=weight, ha="center",
+                  va="center_baseline", zorder=3)
+
+
+def _png(figure):
+    """A figure as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()

@@ -200,9 +200,12 @@ class Parameter(Tensor):
 
 def _add_gradient(gradients, tensor, g, op, upstream):
     """gradients[tensor] += g, out of place: `g` may be the very array that another tensor got (`add` gives it to both)."""
-    g = _like(g, tensor)
-    if g.shape != tensor.shape or g.dtype != tensor.dtype:
-        raise TypeError(f"{op}: gradient is {g.dtype} {g.shape}, its tensor is {tensor.dtype} {tensor.shape}")
+    got = type(g).__name__
+    if isinstance(g, (np.ndarray, numbers.Real)):
+        g = _like(g, tensor)
+        got = f"{g.dtype} {g.shape}"
+    if got != f"{tensor.dtype} {tensor.shape}":
+        raise TypeError(f"{op}: expected a gradient of the input's dtype and shape, {tensor.dtype} {tensor.shape}, got {got}")
     if tensor in gradients:
         g = np.asarray(gradients[tensor] + g)
     elif tensor.parents == () and (np.may_share_memory(g, upstream) or not g.flags.writeable):

@@ -330,8 +330,8 @@ def test_a_second_backward_raises_an_error_that_teaches():
 
 @pytest.mark.parametrize(("loss", "upstream", "error", "message"), [
     (lambda x: x * 2.0, None, InputError, r"shape \(2, 3\).*\.sum\(\)"),
-    (lambda x: x * 2.0, np.ones(3), TypeError, r"float64 \(3,\).*\(2, 3\)"),
-    (lambda x: x * 2.0, np.ones((2, 3), np.float32), TypeError, r"float32.*float64"),
+    (lambda x: x * 2.0, np.ones(3), TypeError, r"\(2, 3\), got float64 \(3,\)"),
+    (lambda x: x * 2.0, np.ones((2, 3), np.float32), TypeError, r"float64 \(2, 3\), got float32"),
     (lambda x: x.detach().sum(), None, InputError, "nothing that requires a gradient"),
     (lambda x: Tensor(np.ones(())), None, InputError, "nothing that requires a gradient"),
 ], ids=["not a number", "wrong shape", "wrong dtype", "detached", "constant"])
@@ -342,9 +342,10 @@ def test_backward_refuses(loss, upstream, error, message):
     assert x.grad is None
 
 
-@pytest.mark.parametrize("wrong", [lambda g: g[0], lambda g: g[..., None], lambda g: g.sum(), np.float32])
+@pytest.mark.parametrize("wrong", [lambda g: g[0], lambda g: g[..., None], lambda g: g.sum(), np.float32, lambda g: None,
+                                   lambda g: ..., lambda g: Tensor(g), list])
 def test_a_vjp_of_the_wrong_shape_or_dtype_raises_an_error_that_names_the_op(wrong):
-    with pytest.raises(TypeError, match=r"^double: gradient is .* its tensor is float64 \(2, 3\)"):
+    with pytest.raises(TypeError, match=r"^double: expected a gradient .*, float64 \(2, 3\), got "):
         double(leaf(2, 3), wrong).sum().backward()
     with pytest.raises(TypeError, match=r"float64.*made float32"):  # and so does an op that does not keep the dtype
         from_op(np.ones(3, np.float32), (leaf(3), lambda g: g))

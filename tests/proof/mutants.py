@@ -5,16 +5,14 @@ undone when the block ends. A replacement that no longer finds its text raises, 
 """
 
 import functools
-import inspect
-import textwrap
 import warnings
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from demos.faults import rewritten
 from numgan import conv, losses, norm, ops, optim, resize, tensor
 
 from . import graphs, optimisers, properties
@@ -145,33 +143,6 @@ def generic_mutants():
 
 
 # ---- textual mutants
-
-
-@contextmanager
-def rewritten(function, old, new):
-    """`function` with `old` replaced by `new` in its source."""
-    source = textwrap.dedent(inspect.getsource(function))
-    if old not in source:
-        raise LookupError(f"{function.__qualname__} no longer contains {old!r}")
-    namespace = dict(function.__globals__)
-    inside_class = "class Mutant:\n" + textwrap.indent(source.replace(old, new), "    ")  # so that super() finds its class
-    exec(compile("from __future__ import annotations\n" + inside_class, "mutant", "exec"), namespace)
-    original, function.__code__ = function.__code__, vars(namespace["Mutant"])[function.__name__].__code__
-    try:
-        yield
-    finally:
-        function.__code__ = original
-
-
-@contextmanager
-def replaced(owner, name, value):
-    """owner.name is another one."""
-    original = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, original)
 
 
 def textual(op, checks, *rewrites):

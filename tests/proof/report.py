@@ -36,12 +36,12 @@ class Report:
             row["error"], row["worst"] = error, where
 
     def planted(self, op, found):
-        """One deliberate fault of `op`, and the pair (property, exception) that found it, or None."""
+        """One deliberate fault of `op`; the property that found it and whether as a wrong number, or None."""
         row = self.rows[op]
         row["planted"] += 1
         if found:
-            finder, exception = found
-            row["wrong" if isinstance(exception, AssertionError) else "crashed"] += 1
+            finder, wrong = found
+            row["wrong" if wrong else "crashed"] += 1
             self.finders[finder] += 1
 
     def table(self):

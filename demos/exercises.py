@@ -1,0 +1,284 @@
+"""Write derivatives by hand, and let numgan check them: python demos/exercises.py  (see --help)
+
+The first run makes my_derivatives.py in the current folder, a text with gaps to be filled in. Every run checks it.
+"""
+
+import argparse
+import re
+import sys
+import textwrap
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FunctionType
+
+import numpy as np
+
+import numgan as ng
+from numgan import InputError, Tensor, console, gradcheck
+from numgan.files import atomic
+from numgan.tensor import from_op
+
+MINE, SOLUTIONS = Path("my_derivatives.py"), Path(__file__).with_name("solutions.py")
+EXACT, CLOSE = 1e-12, 1e-6  # the largest error of an element, relative to the gradient's largest element
+
+
+@dataclass
+class Exercise:
+    """A function of solutions.py, and numgan's own op to compare it with."""
+
+    op: Callable  # the leaves, as Tensors -> the value, a Tensor
+    leaves: dict  # name of a gradient -> the array that it belongs to, in the order in which the function returns them
+    arguments: tuple  # what the function gets; and g, unless its value is the loss
+    hint: str
+
+
+def exercises():
+    """name -> Exercise. All axes have different lengths, so that a gradient of a wrong shape cannot look right."""
+    normal = np.random.default_rng(0).standard_normal
+    x, w, gamma, beta = normal((5, 3)), normal((3, 4)), normal(3), normal(3)
+    ties = x.copy()
+    ties[1, 0] = ties[1, 2] = 3.0
+    labels = np.array([0, 2, 1, 1, 2])
+    images, kernels = normal((2, 5, 6, 3)), normal((2, 3, 3, 4))
+    z, g_w, g_b, d_v, d_c, d_u = normal((5, 2)), normal((2, 4)), normal(4), normal((4, 3)), normal(3), normal((3, 1))
+
+    def g_loss(to_logits, to_fake, w, b):
+        """The loss of G. To take the gradient of a value on the way, add a 0 to it, and take the gradient of that."""
+        fake = ng.tanh(z @ w + b) + to_fake
+        return ng.bce_with_logits(ng.tanh(fake @ d_v + d_c) @ d_u + to_logits, 1.0)
+
+    return {
+        "softplus": Exercise(ng.softplus, {"dx": x}, (x,), """
+            The derivative of ln u is 1 / u, and here u = 1 + eˣ. The chain rule multiplies it with g, element by element."""),
+        "matmul": Exercise(ng.matmul, {"dx": x, "dw": w}, (x, w), """
+            x[i, l] reaches all of row i of y, with the weights w[l, j]: so dx[i, l] = Σ g[i, j] w[l, j] over j. Which
+            product of two matrices is that? For dw, w[l, j] reaches column j of y, with the weights x[i, l]. The shapes
+            nearly decide both."""),
+        "row_max": Exercise(lambda x: ng.max(x, 1), {"dx": ties}, (ties,), """
+            If an element that is not the largest changes a little, y does not: its gradient is 0. The largest one gets its
+            row's g. In row 1, two elements are equally large."""),
+        "softmax_cross_entropy": Exercise(lambda x: ng.softmax_cross_entropy(x, labels), {"dx": x}, (x, labels), """
+            The gradient of ln Σ eˣ is eˣ / Σ eˣ = p. That of x[label] is 1 at the label and 0 elsewhere. The loss is a mean
+            over n rows."""),
+        "conv2d": Exercise(lambda w: ng.conv2d(images, w, padding="valid"), {"dw": kernels}, (images, kernels), """
+            In the forward loop, w[a, b] is multiplied with one window of x, as in matmul, at every image and pixel. So
+            dw[a, b] is made of that window and g as dw is in matmul, summed over all images and pixels: reshape both to
+            one row for each image and pixel."""),
+        "batch_norm": Exercise(lambda beta, gamma, x: ng.batch_norm(x, gamma, beta)[0],
+                               {"dbeta": beta, "dgamma": gamma, "dx": x}, (x, gamma, beta), """
+            One beta and one gamma serve all rows, so their gradients are sums over the rows. x reaches y in three ways:
+            directly, through the mean, and through sigma. Directly it gets h = gamma g / sigma. The mean takes the mean of
+            h away from that, and sigma takes away xhat times the mean of h xhat."""),
+        "g_step": Exercise(g_loss, {"dlogits": np.zeros((5, 1)), "dfake": np.zeros((5, 4)), "dw": g_w, "db": g_b},
+                           (z, g_w, g_b, d_v, d_c, d_u), """
+            Go back line by line: loss, logits, hidden, fake, then w and b. tanh' = 1 - tanh². A matrix product passes the
+            gradient on as in the exercise matmul. The loss is a mean over all logits, and one b serves all rows. If dfake
+            is wrong, so are dw and db: repair dfake first."""),
+    }
+
+
+# ---- the reader's file
+
+
+def gaps(text):
+    """solutions.py without its solutions: from "# your turn: dx, dw" to "# done", only dx = ... and dw = ... are left."""
+    def gap(found):
+        return "".join(f"{found[1]}{name} = ...  # your turn\n" for name in found[2].split(", "))
+    return re.sub(r"^( +)# your turn: (.*)\n(?:.*\n)*?\1# done\n", gap, text, flags=re.MULTILINE)
+
+
+def where(error, path):
+    """An exception of the reader's code in one line, with the line of the file that it comes from."""
+    inside = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    number, line = (inside[-1].lineno, inside[-1].line) if inside else (None, "")
+    message = str(error)
+    if isinstance(error, SyntaxError):
+        number, line, message = error.lineno, error.text, error.msg
+    place = f"line {number}, `{(line or '').strip()}`: " if number else ""
+    return f"{place}{type(error).__name__}: {' '.join(message.split())}"
+
+
+def load(path):
+    """The names that the file defines. InputError if it does not run."""
+    source, names = path.read_bytes(), {"__name__": path.stem}
+    try:
+        exec(compile(source, str(path), "exec"), names)
+    except (Exception, SystemExit) as error:  # the reader's code may raise anything
+        raise InputError(f"{path}: {where(error, path)}") from None
+    return names
+
+
+# ---- checking
+
+
+class Wrong(Exception):
+    """What is wrong with an answer."""
+
+
+def demand_array(name, got, expected):
+    """Raise Wrong unless `got` is a finite float64 array of the expected shape; a number is one of shape ()."""
+    shape = f"expected a float64 array of shape {expected.shape}"
+    if not isinstance(got, (np.ndarray, np.generic, float)):
+        raise Wrong(f"{name} is of type {type(got).__name__}: {shape}")
+    got = np.asarray(got)
+    if got.dtype != np.float64:
+        raise Wrong(f"{name} has dtype {got.dtype}: {shape}")
+    if got.shape != expected.shape:
+        raise Wrong(f"{name} has shape {got.shape}: {shape}", shape_mistake(got, expected))
+    if not np.isfinite(got).all():
+        index, element = first(name, ~np.isfinite(got))
+        raise Wrong(f"{element} is {got[index]}")
+    return got
+
+
+def first(name, wrong):
+    """The first wrong element of an array, as an index and as text: (0, 2), "dw[0, 2]"."""
+    index = tuple(map(int, np.unravel_index(wrong.argmax(), wrong.shape)))
+    return index, f"{name}{list(index) or ''}"
+
+
+def shape_mistake(got, expected):
+    """What happened to a gradient of the wrong shape, if that can be seen, else ""."""
+    if same(got.T, expected):
+        return "Yours is its transpose."
+    if got.ndim == expected.ndim + 1 and same(got.sum(0), expected):
+        return "Summed over the first axis it is right: what serves all rows gets the sum of what comes back from each."
+    return ""
+
+
+def value_mistake(got, expected, without_g):
+    """What happened to a gradient with wrong elements, if that can be seen, else ""."""
+    if not got.any():
+        return "All of yours is 0."
+    factor = (got * expected).sum() / (expected**2).sum()
+    if same(got, -expected):
+        return "The sign is wrong, and nothing else."
+    if same(got, factor * expected):
+        return f"Every element is {factor:.4g} times what it should be: a factor, or a mean in the place of a sum?"
+    if same(got, without_g):
+        return "It is what would be right if all of g were 1: where does g come in?"
+    if same(got.T, expected):
+        return "Yours is its transpose."
+    return ""
+
+
+def same(a, b):
+    """Equal arrays, but for rounding."""
+    return a.shape == b.shape and np.allclose(a, b, rtol=CLOSE, atol=CLOSE * np.abs(b).max(initial=0))
+
+
+def gradients(exercise, upstream):
+    """y (an array), g = dL/dy, drawn by `upstream` (shape -> array) or 1 for a loss, and numgan's gradients by name."""
+    leaves = {name: Tensor(array, requires_grad=True) for name, array in exercise.leaves.items()}
+    y = exercise.op(*leaves.values())
+    g = upstream(y.shape) if y.ndim else np.ones(())
+    y.backward(g)
+    return y.data, g, {name: leaf.grad for name, leaf in leaves.items()}
+
+
+def judge(exercise, name, got, g, expected, without_g):
+    """("exact" or "close", remark) on one gradient; raises Wrong, naming the first wrong element.
+
+    gradcheck judges it as the vjp of an op with one input, y's elements weighted with g and summed to one number.
+    """
+    got = demand_array(name, got, expected)
+
+    def weighted(leaf):
+        leaves = {**exercise.leaves, name: leaf.data}
+        y = exercise.op(*map(Tensor, leaves.values())).data
+        return from_op((g * y).sum(), (leaf, lambda upstream: upstream * got))
+
+    scale = np.abs(expected).max()
+    difference = np.abs(got - expected)
+    error = difference.max() / scale
+    try:
+        checked = gradcheck(weighted, exercise.leaves[name])
+    except AssertionError:
+        checked = np.inf
+    if not max(checked, error) <= CLOSE:
+        wrong = difference > CLOSE * scale
+        index, element = first(name, wrong)
+        raise Wrong(f"{element}: expected {expected[index]:.10g}, got {got[index]:.10g}",
+                    f"{wrong.sum()} of {wrong.size} elements are wrong. {value_mistake(got, expected, without_g)}".rstrip())
+    figures = f"error {error:.0e}, gradcheck {checked:.0e}"
+    if error <= EXACT:
+        return "exact", figures
+    return "close", f"{figures}: a difference quotient, or a small number left out or added?"
+
+
+def answers(exercise, function, path, y, g):
+    """name -> gradient, as the reader's function returns them."""
+    names = ["loss" if y.ndim == 0 else "y", *exercise.leaves]
+    arguments = [*exercise.arguments, *([g] if y.ndim else [])]
+    if not isinstance(function, FunctionType):
+        raise Wrong(f"{path} has no such function", "Move the file away, run this script again, and copy it from the new one.")
+    try:
+        values = function(*(array.copy() for array in arguments))  # copies: whatever it does to them stays there
+    except (Exception, SystemExit) as error:  # the reader's code may raise anything
+        shapes = ", ".join(str(array.shape) for array in arguments)
+        raise Wrong(where(error, path), f"The shapes of its arguments, in order: {shapes}") from None
+    if not isinstance(values, tuple) or len(values) != len(names):
+        got = f"{len(values)} values" if isinstance(values, tuple) else type(values).__name__
+        raise Wrong(f"it must end in: return {', '.join(names)}. It returned {got}")
+    if not same(demand_array(names[0], values[0], y), y):
+        raise Wrong(f"{names[0]} is not what it was: leave its lines as they are, and write only {', '.join(names[1:])}")
+    return dict(zip(names[1:], values[1:], strict=True))
+
+
+def check(name, exercise, function, path, hint):
+    """Print a line per gradient, what can be said of the wrong ones, and the hint if it is wanted. Whether all are right."""
+    y, g, expected = gradients(exercise, np.random.default_rng(1).standard_normal)
+    _, _, without_g = gradients(exercise, np.ones)
+    verdicts = []
+
+    def report(gradient, verdict, remark, *more):
+        verdicts.append(verdict)
+        print(f"{name:22} {gradient:8} {verdict:16} {remark}")
+        for text in filter(None, more):
+            print(textwrap.indent(text, "    "))
+
+    try:
+        for gradient, got in answers(exercise, function, path, y, g).items():
+            if got is ...:
+                report(gradient, "not written yet", f"{path}, line {function.__code__.co_firstlineno}")
+                continue
+            try:
+                report(gradient, *judge(exercise, gradient, got, g, expected[gradient], without_g[gradient]))
+            except Wrong as wrong:
+                report(gradient, "wrong", *wrong.args)
+    except Wrong as wrong:
+        report("", "wrong", *wrong.args)
+    if hint:
+        print(textwrap.fill(f"Hint: {' '.join(exercise.hint.split())}", 100, initial_indent="    ", subsequent_indent="    "))
+    return set(verdicts) <= {"exact", "close"}
+
+
+def main():
+    """Make the reader's file if there is none, then check it."""
+    known = exercises()
+    parser = argparse.ArgumentParser(description=f"Check the derivatives in {MINE}, which the first run makes in this folder.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"check only these: {', '.join(known)}")
+    parser.add_argument("--hint", action="store_true", help="show the hint for each of them, too")
+    parser.add_argument("--solutions", action="store_true", help="check the solutions, demos/solutions.py, instead")
+    options = parser.parse_args()
+    for name in options.names:
+        if name not in known:
+            raise InputError(f"expected names of exercises ({', '.join(known)}), got {name!r:.40}")
+    path = SOLUTIONS if options.solutions else MINE
+    if not path.exists():
+        with atomic(path) as temporary:
+            temporary.write_text(gaps(SOLUTIONS.read_text(encoding="utf-8")), encoding="utf-8")
+        print(f'Made {path}: open it in an editor, and replace every "..." by a gradient. It is never overwritten.\n')
+    functions = load(path)
+    right = {name: check(name, known[name], functions.get(name), path, options.hint) for name in options.names or known}
+    print(f"\n{sum(right.values())} of {len(right)} exercises are right.")
+    if not all(right.values()):
+        following = next(name for name in right if not right[name])
+        print(f"Next: {following}. To check it alone, with a hint: {console.command(sys.argv[0], following, '--hint')}")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    console.run(main)
