@@ -71,7 +71,7 @@ def examine(game, history, images, real, n=200):
     if scored:
         seen.real_label = game.losses.real_label
         seen.saturating = getattr(game, "objective", "") == "saturating"
-    if isinstance(game, GAN) and history:
+    if isinstance(game, GAN) and game.g_optimizer.t:
         for player, optimizer in {"G": game.g_optimizer, "D": game.d_optimizer}.items():
             weights = np.concatenate([p.data.reshape(-1) for p in optimizer.parameters])
             seen.paths[player] = path(optimizer)
@@ -117,7 +117,7 @@ def no_learning(seen):
     """A player's weights cannot have changed by more than a tenth of their size."""
     for name, travel in seen.travels.items():
         if travel < 0.1:
-            yield name, f"{name}'s weights can have changed by {travel:.1%} so far, hardly by more"
+            yield name, f"{name}'s weights can have changed by {100 * travel:.1g} % so far, hardly by more"
 
 
 def saturation(seen):
