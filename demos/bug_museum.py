@@ -1,7 +1,7 @@
 """Eight classic bugs of GANs, each in a real game beside a healthy run: python demos/bug_museum.py  (see --help)
 
 Every bug is a subclass of one small DCGAN that overrides one method: what is in it is the bug, and its docstring says why it
-is one. numgan refuses some of these bugs. Then `Refused` is the bug as it is usually written, which ends in an error, and the
+is one. numgan refuses some of these bugs. Then `AsWritten` is the bug as it is usually written, which ends in an error, and the
 class around it goes round the guard, so that there is something to see.
 """
 
@@ -61,7 +61,7 @@ class NotDetached(Healthy):
 
     title, caught = "fake images not detached", "tests/test_graphs.py::test_a_second_backward_raises_an_error_that_teaches"
 
-    class Refused(Healthy):
+    class AsWritten(Healthy):
         def step(self, images, labels=None):
             batch = self.minibatch(images, labels)
             fake = self.generator(batch.z)
@@ -102,7 +102,7 @@ class FrozenStatistics(Healthy):
 
     title, caught = "batch statistics frozen", "tests/proof/games.py::statistics_move_once_per_step_and_never_in_eval"
 
-    class Refused(Healthy):
+    class AsWritten(Healthy):
         def build(self):
             super().build()
             BatchNorm(momentum=1.0)  # the bug: nothing new is ever taken in
@@ -170,7 +170,7 @@ class WrongParameters(Healthy):
 
     title, caught = "D's optimiser has G's parameters", "tests/test_optim.py::test_missing_gradient_is_named_and_nothing_moves"
 
-    class Refused(Healthy):
+    class AsWritten(Healthy):
         def __post_init__(self):
             super().__post_init__()
             self.d_optimizer = Adam(self.generator.parameters(), self.d_lr, beta1=self.beta1)  # the bug: not D's
@@ -190,7 +190,7 @@ BUGS = NotDetached, NotCleared, FrozenStatistics, OneBatch, BothSmoothed, TwoSig
 
 @dataclass
 class Exhibit:
-    """What one game did: its history, samples, figures, what the doctor says, and numgan's error for `Refused`."""
+    """What one game did: its history, samples, figures, what the doctor says, and numgan's error for `AsWritten`."""
 
     kind: type
     history: list
@@ -223,10 +223,10 @@ def play(kind, images, real, steps, seed):
 
 def refusal(kind, batches, seed):
     """numgan's error when the bug is written as it usually is; "" if it has no guard against it."""
-    if not hasattr(kind, "Refused"):
+    if not hasattr(kind, "AsWritten"):
         return ""
     try:
-        kind.Refused(rng=np.random.default_rng(seed)).step(*batches.first())
+        kind.AsWritten(rng=np.random.default_rng(seed)).step(*batches.first())
     except InputError as error:
         return str(error)
     return ""
@@ -245,23 +245,26 @@ def report(exhibit):
 def draw(path, exhibits):
     """One row for each exhibit: samples, losses, D's scores."""
     from matplotlib.figure import Figure
-    figure = Figure(figsize=(10, 1.35 * len(exhibits)), layout="constrained")
-    grid = figure.subplots(len(exhibits), 3, width_ratios=(1.25, 1, 1), squeeze=False)
-    healthy = exhibits[0]
+    height = 1.3 * len(exhibits)
+    figure = Figure(figsize=(10, height))
+    grid = figure.subplots(len(exhibits), 3, squeeze=False, gridspec_kw=dict(
+        width_ratios=(1.5, 1, 1), left=0.01, right=0.99, top=1 - 0.35 / height, bottom=0.45 / height, hspace=0.35, wspace=0.12))
     for row, exhibit in zip(grid, exhibits, strict=True):
         row[0].imshow(plotting.sheet(exhibit.samples[:20], 10), cmap="gray", vmin=0, vmax=255)
         row[0].set(xticks=[], yticks=[])
-        row[0].set_title(exhibit.kind.title, fontsize=9, loc="left")
+        row[0].set_title(exhibit.kind.title, fontsize=9, loc="left", pad=3)
         for axes, names in (row[1], {"d_loss": "D", "g_loss": "G"}), (row[2], {"d_real": "D(x)", "d_fake": "D(G(z))"}):
             for i, (name, label) in enumerate(names.items()):
-                axes.plot(*curve(healthy, name), color=f"C{i}", linewidth=0.8, linestyle=":")
+                axes.plot(*curve(exhibits[0], name), color=f"C{i}", linewidth=1, linestyle=":")
                 axes.plot(*curve(exhibit, name), color=f"C{i}", linewidth=1, label=label)
-            axes.tick_params(labelsize=7)
+            axes.tick_params(labelsize=7, labelbottom=exhibit is exhibits[-1])
         row[1].set_yscale("symlog", linthresh=2)
-        row[2].set_ylim(-0.05, 1.05)
+        row[1].set(ylim=(0, 100), yticks=[0, 1, 2, 10, 100])
+        row[1].yaxis.set_major_formatter("{x:g}")
+        row[2].set(ylim=(-0.05, 1.05), yticks=[0, 0.5, 1])
     for axes, title in zip(grid[0, 1:], ("losses (dotted: healthy)", "D's scores (dotted: healthy)"), strict=True):
-        axes.set_title(title, fontsize=9, loc="left")
-        axes.legend(fontsize=7, ncols=2)
+        axes.set_title(title, fontsize=9, loc="left", pad=3)
+        axes.legend(fontsize=7, ncols=2, loc="upper right")
     for axes in grid[-1, 1:]:
         axes.set_xlabel("step", fontsize=8)
     with atomic(path) as temporary:
@@ -271,7 +274,7 @@ def draw(path, exhibits):
 def curve(exhibit, name):
     """(steps, means of up to 20 steps) of a figure."""
     values = np.array([row[name] for row in exhibit.history])
-    window = min(20, len(values))
+    window = min(20, 1 + len(values) // 10)
     return np.arange(window, len(values) + 1), np.convolve(values, np.ones(window) / window, "valid")
 
 

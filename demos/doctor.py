@@ -16,7 +16,7 @@ SAMPLES = 1000  # more than during a run: there is only one look at it
 def main():
     """Checkpoint in, figures and diagnosis out."""
     parser = argparse.ArgumentParser(description="Look for five failures in a run: divergence, no learning, "
-                                     "saturation, too strong a D, mode collapse.",
+                                     "saturation, D too strong, mode collapse.",
                                      usage="%(prog)s RUN")
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, or its checkpoint.npz")
     run = parser.parse_args().run

@@ -133,9 +133,10 @@ def saturation(seen):
 
 
 def strong_d(seen):
-    """D is nearly always right, so D(x) - D(G(z)) is near its largest value; and it was given more or larger steps than G.
+    """D is nearly always right: D(x) - D(G(z)) is near its largest value.
 
-    Without the last condition a collapsed G, which D tells from the data with ease, would be taken for this.
+    It is so, too, if G has collapsed, since D tells one image drawn again and again from the data with ease. Then D counts as
+    the cause only if its steps were larger or more than G's.
     """
     if seen.d_real - seen.d_fake > 0.9 * seen.real_label and (seen.paths["D"] > 2 * seen.paths["G"] or not [*collapse(seen)]):
         yield "D", f"D(x) is {seen.d_real:.2f} and D(G(z)) {seen.d_fake:.2f}, a mean of {WINDOW} steps"
@@ -163,7 +164,7 @@ STATES = {  # causes before their consequences: where several hold, the first is
     "divergence": State(divergence, "much lower learning rates (0.0002, Radford et al. 2015)", least=0),
     "no learning": State(no_learning, "a higher learning rate for it (0.0002, Radford et al. 2015)"),
     "saturation": State(saturation, "the non-saturating objective (Goodfellow et al. 2014, section 3), lower learning rates"),
-    "too strong a D": State(strong_d, "a lower learning rate or fewer steps for D than for G (Heusel et al. 2017)"),
+    "D is too strong": State(strong_d, "a lower learning rate or fewer steps for D than for G (Heusel et al. 2017)"),
     "mode collapse": State(collapse, "lower learning rates, D's below G's (Heusel et al. 2017), and beta1 = 0.5"),
 }
 
@@ -204,9 +205,10 @@ class Doctor:
         found, (older, newer) = signs(seen), self.before
         self.before = [newer, found]
         learning = missing(found) < missing(older)
-        if line := diagnosis({key: text for key, text in found.items()
-                              if key in older and key in newer and not (learning and key[0] == "mode collapse")}):
-            yield f"  {line}"
+        lasting = {key: text for key, text in found.items() if key in older and key in newer
+                   and not (learning and key[0] == "mode collapse")}
+        if lasting:
+            yield f"  {diagnosis(lasting)}"
 
 
 def missing(found):
