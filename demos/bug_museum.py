@@ -116,8 +116,9 @@ class FrozenStatistics(Healthy):
 
 class OneBatch(Healthy):
     """Real and fake images in one batch: batch norm's mean and variance mix both, so an image's score depends on the other
-    images. In training, D tells real from fake by their distance from the common mean. In eval mode, where an image is
-    scored alone, D is another function.
+    images. In D's step, D soon tells the two halves apart by which side of the common mean they are on. In G's step the
+    fakes are alone, their mean is their own, and the same D takes them for real: G's loss is near 0, and nothing drives it
+    to draw digits.
     """
 
     title, caught = "real and fake in one batch of D", "tests/proof/games.py::step_equals_complex_step"
@@ -200,7 +201,7 @@ class Exhibit:
     error: str = ""
 
 
-def play(kind, images, real, steps, seed):
+def play(kind, images, real, classifier, steps, seed):
     """An Exhibit of this game after `steps` steps, or as many as it can take."""
     game_seed, batch_seed = np.random.SeedSequence(seed).spawn(2)
     game, batches = kind(rng=np.random.default_rng(game_seed)), ImageBatches(images, BATCH, np.random.default_rng(batch_seed))
@@ -210,7 +211,7 @@ def play(kind, images, real, steps, seed):
             history.append({"step": step, **game.step(*next(batches))})
     except FloatingPointError as stop:
         error = f"step {step}: {stop}"
-    samples, classifier = game.sample(len(real), np.random.default_rng(0)), metrics.load_classifier()
+    samples = game.sample(len(real), np.random.default_rng(0))
     last = history[-100:]
     figures = {name: np.mean([row[name] for row in last]) for name in ("d_loss", "g_loss", "d_real", "d_fake")}
     figures["fid"] = metrics.frechet_distance(classifier.features(samples), classifier.features(real))
@@ -292,9 +293,9 @@ def main():
     args = parser.parse_args()
     images, _ = data.digits_10k()
     real = ImageBatches(images, 1, np.random.default_rng(0)).examples(20 if args.quick else 1000)
-    exhibits = []
+    classifier, exhibits = metrics.load_classifier(), []
     for kind in (Healthy, *BUGS):
-        exhibits.append(play(kind, images, real, 2 if args.quick else args.steps, args.seed))
+        exhibits.append(play(kind, images, real, classifier, 2 if args.quick else args.steps, args.seed))
         print(report(exhibits[-1]), flush=True)
     draw(args.out, exhibits)
     print(f"{args.out}: samples, losses and D's scores")

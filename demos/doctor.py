@@ -23,19 +23,20 @@ def main():
     path = run / "checkpoint.npz" if run.is_dir() else run
     game, (history, images) = load_game(path), load_history(path)
     real = None
-    if getattr(game, "image_shape", None) == DIGITS:
+    if game.image_shape == DIGITS:
         real = ImageBatches(data.digits_10k()[0], 1, np.random.default_rng(0)).examples(SAMPLES)
     seen = examine(game, history, images, real, SAMPLES)
-    print(f"{type(game).__name__}, {len(history)} steps, {images:,} images or points seen")
+    kind = "points" if len(game.image_shape) == 1 else "images"
+    print(f"{type(game).__name__}, {len(history)} steps, {images:,} {kind} seen")
     rows = [(f"mean of the last {min(WINDOW, len(history))} steps", {
                 "loss D": seen.d_loss, "loss G": seen.g_loss, "D(x)": seen.d_real, "D(G(z))": seen.d_fake}),
             ("sum of learning rates / size of weights", seen.travels),
             ("G's gradient, last steps / last thousand", {"": seen.fading})]
     for name, figures in rows:
-        if known := ", ".join(f"{label} {value:.2g}".strip() for label, value in figures.items() if np.isfinite(value)):
+        if known := ", ".join(f"{label} {value:.3g}".strip() for label, value in figures.items() if np.isfinite(value)):
             print(f"{name}: {known}")
     print("samples were not looked at: they are no digits" if seen.counts is None else reading(seen))
-    early = f", but most show only after {COVERED:,} images" if images < COVERED else ""
+    early = f", but most show only after {COVERED:,} {kind}" if images < COVERED else ""
     print(diagnosis(signs(seen)) or f"no sign of a failure{early}")
 
 

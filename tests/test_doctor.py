@@ -109,7 +109,7 @@ def test_the_script_reads_a_folder_or_a_checkpoint(script, tmp_path, digits, und
     assert out.startswith("VanillaGAN, 2 steps, 10 images")
     assert "no sign of a failure, but most show only after 30,000 images" in out
     assert "nan" not in out
-    assert f"D(x) {np.mean([row['d_real'] for row in run.history]):.2g}" in out
+    assert f"D(x) {np.mean([row['d_real'] for row in run.history]):.3g}" in out
     assert script(SCRIPT, run.path)[1] == out
     assert load_history(run.path) == (resumed(run).history, 10)
 
