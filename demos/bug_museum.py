@@ -164,9 +164,9 @@ class ZeroToOne(Healthy):
 
 
 class WrongParameters(Healthy):
-    """D's optimiser was given G's parameters. D never learns, and D's step moves G, to where an untrained D recognises fakes
-    more easily. numgan's optimisers refuse a parameter that no gradient has reached. To go round that, D's step here has a
-    graph through G.
+    """D's optimiser was given G's parameters. D never learns, so G merely finds what an untrained D takes for real, while D's
+    step pulls G the other way. numgan's optimisers refuse a parameter that no gradient has reached. To go round that, D's
+    step here has a graph through G.
     """
 
     title, caught = "D's optimiser has G's parameters", "tests/test_optim.py::test_missing_gradient_is_named_and_nothing_moves"
@@ -246,12 +246,12 @@ def report(exhibit):
 def draw(path, exhibits):
     """One row for each exhibit: samples, losses, D's scores."""
     from matplotlib.figure import Figure
-    height = 1.3 * len(exhibits)
-    figure = Figure(figsize=(10, height))
-    grid = figure.subplots(len(exhibits), 3, squeeze=False, gridspec_kw=dict(
-        width_ratios=(1.5, 1, 1), left=0.01, right=0.99, top=1 - 0.35 / height, bottom=0.45 / height, hspace=0.35, wspace=0.12))
+    height = 1.2 * len(exhibits)
+    figure = Figure(figsize=(9, height))
+    places = dict(left=0.01, right=0.99, top=1 - 0.35 / height, bottom=0.45 / height, hspace=0.35, wspace=0.14)
+    grid = figure.subplots(len(exhibits), 3, squeeze=False, gridspec_kw=dict(width_ratios=(1.35, 1, 1), **places))
     for row, exhibit in zip(grid, exhibits, strict=True):
-        row[0].imshow(plotting.sheet(exhibit.samples[:20], 10), cmap="gray", vmin=0, vmax=255)
+        row[0].imshow(plotting.sheet(exhibit.samples[:16], 8), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         row[0].set(xticks=[], yticks=[])
         row[0].set_title(exhibit.kind.title, fontsize=9, loc="left", pad=3)
         for axes, names in (row[1], {"d_loss": "D", "g_loss": "G"}), (row[2], {"d_real": "D(x)", "d_fake": "D(G(z))"}):
@@ -260,7 +260,7 @@ def draw(path, exhibits):
                 axes.plot(*curve(exhibit, name), color=f"C{i}", linewidth=1, label=label)
             axes.tick_params(labelsize=7, labelbottom=exhibit is exhibits[-1])
         row[1].set_yscale("symlog", linthresh=2)
-        row[1].set(ylim=(0, 100), yticks=[0, 1, 2, 10, 100])
+        row[1].set(ylim=(0, 50), yticks=[0, 1, 2, 10, 50])
         row[1].yaxis.set_major_formatter("{x:g}")
         row[2].set(ylim=(-0.05, 1.05), yticks=[0, 0.5, 1])
     for axes, title in zip(grid[0, 1:], ("losses (dotted: healthy)", "D's scores (dotted: healthy)"), strict=True):
@@ -269,7 +269,7 @@ def draw(path, exhibits):
     for axes in grid[-1, 1:]:
         axes.set_xlabel("step", fontsize=8)
     with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=100)
+        figure.savefig(temporary, dpi=90)
 
 
 def curve(exhibit, name):
