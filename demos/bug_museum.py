@@ -269,7 +269,7 @@ def draw(path, exhibits):
     for axes in grid[-1, 1:]:
         axes.set_xlabel("step", fontsize=8)
     with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=90)
+        figure.savefig(temporary, dpi=90, pil_kwargs={"optimize": True})
 
 
 def curve(exhibit, name):
