@@ -1,6 +1,6 @@
 """Train a GAN on handwritten digits: python demos/mnist_gan.py  (see --help; the first thing to run).
 
---data takes pictures of your own as well; README.md, "Your own pictures", says which.
+--data takes pictures of your own as well: `read` in numgan/pictures.py tells which, and what becomes of them.
 """
 
 import argparse
