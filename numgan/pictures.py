@@ -44,7 +44,7 @@ def read(path, size=None):
     InputError if a file cannot be read or is empty, if sizes differ, and for other types, shapes or labels.
     """
     path = Path(path)
-    if path.suffix.lower() in SUFFIXES:
+    if path.suffix.lower() in SUFFIXES and not path.is_dir():
         raise InputError(f"{path}: expected a folder of pictures, an .npz or an idx file; got a name of one picture")
     if path.is_dir() and not download.find(IDX, path):
         return _grey_if_grey(_folder(path, size)), None

@@ -136,7 +136,7 @@ GAMES = {
     "SGAN": [(SMALL | dict(width=24), semi_supervised()),
              (SMALL | dict(width=24, objective="non-saturating", d_steps=2, channels=3),
               semi_supervised(feature_matching=False))],
-    "ACGAN": [(SMALL | dict(average=0.9), auxiliary_classes()), (SMALL | dict(d_steps=2, channels=3), auxiliary_classes())],
+    "ACGAN": [(SMALL | dict(average=0.9, channels=3), auxiliary_classes()), (SMALL | dict(d_steps=2), auxiliary_classes())],
     "BEGAN": [(SMALL | dict(channels=3), reconstruction())],
     "MixtureGAN": [(dict(width=16, scale=4.0), cross_entropy())],
     "MixtureLSGAN": [(dict(width=16, pack=3), least_squares())],
