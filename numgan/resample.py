@@ -1,35 +1,58 @@
-"""Pictures of another size: a pixel becomes the mean of the area that it covers, or lies on a smooth curve between pixels.
+"""Images of another size: a smaller one has means of areas, a larger one lies on a smooth curve through the pixels.
 
-Both are linear, and the same for every row and every column: a matrix (new, old) for each axis. Its rows add up to 1.
-Read matlab.py next.
+Both are linear and treat rows and columns alike: with a matrix R (new, old), whose rows add up to 1, an image X becomes R X Rᵀ.
+Arrays, no gradients. Read matlab.py next.
 """
 
 import functools
 
 import numpy as np
 
+from .errors import InputError
+
+
+def shrink(images, factor):
+    """Means of blocks of factor × factor pixels: float (n, factor·h, factor·w, C) -> (n, h, w, C), of the same dtype."""
+    _check("shrink", images, factor)
+    if images.shape[1] % factor or images.shape[2] % factor:
+        raise InputError(f"shrink: expected images whose height and width {factor} divides, got {images.shape}")
+    return _resized(images, images.shape[1] // factor, images.shape[2] // factor)
+
+
+def bicubic(images, factor):
+    """Cubic interpolation, see `cubic`: float (n, h, w, C) -> (n, factor·h, factor·w, C), of the same dtype.
+
+    Next to edges it overshoots the range of its input.
+    """
+    _check("bicubic", images, factor)
+    return _resized(images, images.shape[1] * factor, images.shape[2] * factor)
+
 
 def resampled(pixels, size):
-    """Pictures of size × size pixels: uint8 (n, h, w, c) -> (n, size, size, c), rounded to the nearest byte.
+    """Pictures of size × size pixels: uint8 (n, h, w, C) -> (n, size, size, C), rounded to the nearest byte.
 
-    An axis is shrunk by `area`, and enlarged by `bicubic`.
+    An axis is shrunk by `area`, and enlarged by `cubic`.
     """
     n, h, w, c = pixels.shape
     if h == w == size:
         return pixels
-    down, across = weights(h, size), weights(w, size)
     new = np.empty((n, size, size, c), np.uint8)
     chunk = max(1, 2**22 // (max(h, size) * max(w, size) * c))  # as floats, all of them might fill gigabytes
     for i in range(0, n, chunk):
-        planes = pixels[i:i + chunk].transpose(0, 3, 1, 2).astype(np.float32)
-        new[i:i + chunk] = np.rint((down @ planes @ across.T).clip(0, 255)).transpose(0, 2, 3, 1)
+        new[i:i + chunk] = np.rint(_resized(pixels[i:i + chunk].astype(np.float32), size, size).clip(0, 255))
     return new
+
+
+def _resized(images, height, width):
+    down, across = weights(images.shape[1], height), weights(images.shape[2], width)
+    planes = images.transpose(0, 3, 1, 2)
+    return (down.astype(images.dtype) @ planes @ across.T.astype(images.dtype)).transpose(0, 2, 3, 1)
 
 
 @functools.lru_cache(64)
 def weights(old, new):
-    """The matrix, float32 (new, old), that `resampled` applies to an axis."""
-    return (area(old, new) if new < old else bicubic(old, new)).astype(np.float32)
+    """The matrix (new, old) for an axis."""
+    return area(old, new) if new < old else cubic(old, new)
 
 
 def area(old, new):
@@ -38,10 +61,11 @@ def area(old, new):
     return np.clip(np.minimum((i + 1) * old, (j + 1) * new) - np.maximum(i * old, j * new), 0, None) / old
 
 
-def bicubic(old, new):
-    """Cubic convolution (Keys 1981), (new, old): four old pixels around a new one's centre have a share in it.
+def cubic(old, new):
+    """Cubic convolution (Keys 1981), (new, old): a new pixel is a sum of the four old ones around its centre.
 
-    The centre of pixel i is at i + ½. Beyond the border, the outermost pixel is repeated.
+    Pixels are points at the centres of their squares. Beyond the border, the outermost pixel is repeated. Elsewhere, quadratic
+    functions stay what they are.
     """
     centres = (np.arange(new) + 0.5) * (old / new) - 0.5
     matrix = np.zeros((new, old))
@@ -52,5 +76,11 @@ def bicubic(old, new):
 
 
 def keys(s):
-    """Keys's kernel u at distances s >= 0, eq. 15 (a = -½): of all such kernels the one whose error falls with h³."""
+    """The kernel of Keys 1981, eq. 15 (a = -1/2), at distances s >= 0 in pixels."""
     return np.where(s < 1, ((1.5 * s - 2.5) * s) * s + 1, np.where(s < 2, ((-0.5 * s + 2.5) * s - 4) * s + 2, 0))
+
+
+def _check(name, images, factor):
+    if not (np.ndim(images) == 4 and images.dtype.kind == "f" and isinstance(factor, (int, np.integer)) and factor >= 1):
+        raise InputError(f"{name}: expected float images (n, h, w, C) and an integer factor >= 1, got {np.shape(images)} and "
+                         f"{factor!r}")

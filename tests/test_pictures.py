@@ -29,7 +29,7 @@ def test_an_area_s_mean_counts_parts_of_pixels_by_their_size():
 
 @given(old=st.integers(1, 40), new=st.integers(1, 40))
 def test_weights_add_up_to_one_and_areas_count_every_pixel_alike(old, new):
-    for matrix in (resample.area(old, new), resample.bicubic(old, new)) if new <= old else (resample.bicubic(old, new),):
+    for matrix in (resample.area(old, new), resample.cubic(old, new)) if new <= old else (resample.cubic(old, new),):
         assert matrix.shape == (new, old)
         np.testing.assert_allclose(matrix.sum(1), 1, atol=1e-12)
         np.testing.assert_allclose(matrix, matrix[::-1, ::-1], atol=1e-12)  # left and right are alike
@@ -39,15 +39,15 @@ def test_weights_add_up_to_one_and_areas_count_every_pixel_alike(old, new):
 
 def test_the_bicubic_weights_are_those_of_keys():
     np.testing.assert_array_equal(resample.keys(np.array([0, 0.5, 1, 1.5, 2, 3])), [1, 0.5625, 0, -0.0625, 0, 0])
-    np.testing.assert_array_equal(resample.bicubic(8, 16)[7] * 128, [0, 0, -9, 111, 29, -3, 0, 0])
-    np.testing.assert_array_equal(resample.bicubic(8, 16)[8] * 128, [0, 0, -3, 29, 111, -9, 0, 0])
-    np.testing.assert_array_equal(resample.bicubic(8, 16)[0] * 128, [-3 + 29 + 111, -9, 0, 0, 0, 0, 0, 0])
-    np.testing.assert_array_equal(resample.bicubic(5, 5), np.eye(5))
+    np.testing.assert_array_equal(resample.cubic(8, 16)[7] * 128, [0, 0, -9, 111, 29, -3, 0, 0])
+    np.testing.assert_array_equal(resample.cubic(8, 16)[8] * 128, [0, 0, -3, 29, 111, -9, 0, 0])
+    np.testing.assert_array_equal(resample.cubic(8, 16)[0] * 128, [-3 + 29 + 111, -9, 0, 0, 0, 0, 0, 0])
+    np.testing.assert_array_equal(resample.cubic(5, 5), np.eye(5))
 
 
 def test_a_parabola_is_enlarged_without_error_away_from_the_border():
     x, new = np.arange(12.0), (np.arange(30) + 0.5) * 12 / 30 - 0.5
-    y = resample.bicubic(12, 30) @ (3 - x + 0.5 * x**2)
+    y = resample.cubic(12, 30) @ (3 - x + 0.5 * x**2)
     inside = (new > 1) & (new < 10)
     np.testing.assert_allclose(y[inside], (3 - new + 0.5 * new**2)[inside], atol=1e-12)
 
@@ -73,6 +73,22 @@ def test_a_curve_that_overshoots_stays_a_byte_and_other_shapes_are_stretched():
     assert (got[0, :, :6] == 0).all()
     assert (got[0, :, 10:] == 255).all()
     assert (got == got[:, :1]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_floats_are_shrunk_and_enlarged_by_whole_factors(dtype):
+    x = np.random.default_rng(0).standard_normal((2, 4, 6, 3)).astype(dtype)
+    blocks = x.reshape(2, 2, 2, 3, 2, 3).mean((2, 4))
+    assert resample.shrink(x, 2).dtype == resample.bicubic(x, 3).dtype == dtype
+    np.testing.assert_allclose(resample.shrink(x, 2), blocks, atol=1e-6)
+    rows, columns = resample.cubic(4, 12), resample.cubic(6, 18)
+    np.testing.assert_allclose(resample.bicubic(x, 3)[1, :, :, 2], rows @ x[1, :, :, 2] @ columns.T, atol=1e-5)
+    for function in resample.shrink, resample.bicubic:
+        for wrong in ((x[0], 2), (x, 0), (x, 2.0), (x > 0, 2)):
+            with refused(f"{function.__name__}: expected", "(n, h, w, C)"):
+                function(*wrong)
+    with refused("4 divides", "(2, 4, 6, 3)"):
+        resample.shrink(x, 4)
 
 
 def test_chunks_do_not_show():

@@ -147,7 +147,7 @@ def pictures_of_another_size_have_exact_weights():
     `weights` keeps what it made, so only sizes that a fault cannot have reached are resampled here.
     """
     np.testing.assert_allclose(resample.area(5, 3), [[.6, .4, 0, 0, 0], [0, .2, .6, .2, 0], [0, 0, 0, .4, .6]])
-    enlarged = resample.bicubic(8, 16) * 128
+    enlarged = resample.cubic(8, 16) * 128
     np.testing.assert_allclose(enlarged[[0, 7, 8]], [[137, -9, *[0] * 6], [0, 0, -9, 111, 29, -3, 0, 0],
                                                      [0, 0, -3, 29, 111, -9, 0, 0]], atol=1e-12)
     steps = np.repeat(np.uint8([[[[255], [255], [0], [0], [90], [91]]]]), 6, 1)
