@@ -82,5 +82,5 @@ def keys(s):
 
 def _check(name, images, factor):
     if not (np.ndim(images) == 4 and images.dtype.kind == "f" and isinstance(factor, (int, np.integer)) and factor >= 1):
-        raise InputError(f"{name}: expected float images (n, h, w, C) and an integer factor >= 1, got {np.shape(images)} and "
+        raise InputError(f"{name}: expected images (n, h, w, C) of floats and a whole factor >= 1, got {np.shape(images)} and "
                          f"{factor!r}")
