@@ -32,19 +32,19 @@ def folder_of(folder, n, size, seed=0):
 def test_a_folder_of_coloured_pictures_trains_the_dcgan_and_samples_are_pictures_again(script, tmp_path, monkeypatch):
     from matplotlib.image import imread
     monkeypatch.chdir(tmp_path)
-    folder_of(tmp_path / "own", 3, 16)
+    folder_of(tmp_path / "own", 3, 8)
     before = contents(tmp_path / "own")
     status, out, error = script(TRAIN, "--data", "own", "--batch", 2, "--steps", 1)
     assert (status, out.split(":")[0]) == (0, str(Path("runs", "dcgan")))
     assert "classified" not in error
     path = Path("runs", "dcgan", "checkpoint.npz")
     game = load_game(path)
-    assert game.image_shape == (16, 16, 3)
-    assert game.settings.items() >= {"size": 16, "channels": 3}.items()
+    assert game.image_shape == (8, 8, 3)
+    assert game.settings.items() >= {"size": 8, "channels": 3}.items()
     assert script(SAMPLE, path, "--n", 4)[0] == script(SAMPLE, path, "--n", 4, "--out", "a.npz")[0] == 0
     images = np.load("a.npz")["images"]
-    assert (images.shape, images.dtype) == ((4, 16, 16, 3), np.uint8)
-    np.testing.assert_array_equal(np.rint(imread("samples.png")[4:36:2, 4:36:2, :3] * 255), images[0])
+    assert (images.shape, images.dtype) == ((4, 8, 8, 3), np.uint8)
+    np.testing.assert_array_equal(np.rint(imread("samples.png")[4:20:2, 4:20:2, :3] * 255), images[0])
     np.testing.assert_array_equal(data.load("a.npz")[0], images)
     assert contents(tmp_path / "own") == before
 

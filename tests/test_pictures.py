@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -313,7 +313,6 @@ def test_a_picture_too_large_to_read_is_refused(tmp_path, monkeypatch):
 SEEDS = {suffix: (suffix, mode) for suffix, mode in (("png", "P"), ("gif", "L"), ("ppm", "RGB"), ("jpg", "RGB"), ("bmp", "1"))}
 
 
-@settings(max_examples=60)
 @given(suffix=st.sampled_from(list(SEEDS)), edits=st.lists(st.tuples(st.sampled_from(["flip", "cut", "insert"]),
                                                                      st.integers(0, 2000), st.integers(1, 255)), max_size=3))
 def test_a_damaged_picture_is_read_or_refused_in_one_line(tmp_path_factory, suffix, edits):
