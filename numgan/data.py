@@ -34,8 +34,12 @@ def load(name, folder=None, size=None):
         raise InputError(f"data set {name}: reads no other folder (only mnist does); got {folder}")
     if name not in SETS:
         return pictures.read(name, size)
-    images, labels = (mnist("train", folder) if name == "mnist" else digits_10k() if name == "digits-10k" else
-                      house_numbers(10_000, np.random.default_rng(0)))
+    if name == "mnist":
+        images, labels = mnist("train", folder)
+    elif name == "digits-10k":
+        images, labels = digits_10k()
+    else:
+        images, labels = house_numbers(10_000, np.random.default_rng(0))
     return images if size is None else pictures.alike(images.reshape(*images.shape[:3], -1), size), labels
 
 
