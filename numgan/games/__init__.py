@@ -8,7 +8,8 @@ from .acgan import ACGAN
 from .began import BEGAN
 from .dcgan import DCGAN
 from .game import Game
-from .gan import GAN, ImageGAN
+from .gan import GAN
+from .images import ImageGAN
 from .lsgan import LSGAN
 from .mixture import MixtureGAN, MixtureLSGAN
 from .sgan import SGAN

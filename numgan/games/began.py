@@ -12,7 +12,7 @@ from ..layers import ELU, Conv2D, Dense, Flatten, Reshape, ResizeConv2D, Tanh
 from ..network import Sequential
 from ..ops import abs
 from .game import evaluate
-from .gan import ImageGAN
+from .images import ImageGAN
 from .looks import Looks
 from .minibatch import as_one_batch
 

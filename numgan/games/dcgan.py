@@ -21,7 +21,7 @@ from ..layers import (
 )
 from ..network import Sequential
 from .crossentropy import CrossEntropy
-from .gan import ImageGAN
+from .images import ImageGAN
 from .looks import Samples
 
 

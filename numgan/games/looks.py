@@ -1,7 +1,7 @@
 """What a run shows of its game: curves, the progress line, sample sheets.
 
 Looks know the names of a game's figures and how to draw with its networks. They do not know losses or optimisers.
-Read dcgan.py next.
+Read images.py next.
 """
 
 from dataclasses import dataclass, field

@@ -15,7 +15,7 @@ from ..network import Sequential
 from ..ops import exp, log
 from ..tensor import Tensor, no_grad
 from .crossentropy import CrossEntropy
-from .gan import ImageGAN
+from .images import ImageGAN
 from .looks import ClassReader
 from .minibatch import PixelRange, check_labels, split
 

@@ -13,7 +13,8 @@ from ..errors import InputError
 from ..layers import Dense, Dropout, Flatten, LeakyReLU, ReLU, Reshape, Sigmoid, Tanh, normal
 from ..network import Sequential
 from .crossentropy import CrossEntropy
-from .gan import GAN, ImageGAN
+from .gan import GAN
+from .images import ImageGAN
 from .looks import Samples
 from .minibatch import PixelRange, as_one_batch
 
