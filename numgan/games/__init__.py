@@ -12,9 +12,10 @@ from .gan import GAN
 from .lsgan import LSGAN
 from .mixture import MixtureGAN, MixtureLSGAN
 from .sgan import SGAN
+from .srgan import SRGAN
 from .vanilla import VanillaGAN
 
-GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN, SGAN, ACGAN, BEGAN, MixtureGAN, MixtureLSGAN)}
+GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN, SGAN, ACGAN, BEGAN, SRGAN, MixtureGAN, MixtureLSGAN)}
 
 
 def build(name, settings, rng):
@@ -36,6 +37,7 @@ __all__ = [
     "GAN",
     "LSGAN",
     "SGAN",
+    "SRGAN",
     "Game",
     "MixtureGAN",
     "MixtureLSGAN",
