@@ -22,8 +22,8 @@ QUICK = {"width": 4, "blocks": 1}
 def arguments():
     """The command line."""
     parser = argparse.ArgumentParser(usage="%(prog)s [options]", description=(
-        "Train a generator that enlarges digits four times: first with the mean squared error, then as a GAN. Compare both with "
-        "cubic interpolation on digits that they have not seen. If interrupted, the same command resumes."))
+        "Train a generator that enlarges digits four times: first with the mean squared error, then as a GAN. Compare both "
+        "with cubic interpolation on digits that they have not seen. If interrupted, the same command resumes."))
     add = parser.add_argument
     add("--steps", type=whole(), nargs=2, metavar=("MSE", "GAN"), help="steps of the two phases; default 5000 4000")
     add("--seed", type=SEED, default=0, help="random seed; default 0")

@@ -57,7 +57,8 @@ class Rows(Looks):
         """Four rows."""
         originals = examples(self.columns)
         z = game.small(originals)
-        return np.concatenate([z.repeat(FACTOR, 1).repeat(FACTOR, 2), bicubic(z, FACTOR).clip(-1, 1), game.generate(z), originals])
+        blocks, smooth = z.repeat(FACTOR, 1).repeat(FACTOR, 2), bicubic(z, FACTOR).clip(-1, 1)
+        return np.concatenate([blocks, smooth, game.generate(z), originals])
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -119,7 +120,7 @@ class SRGAN(GAN):
 
     def small(self, images):
         """z for images (n, H, W, 1): (n, H / 4, W / 4, 1)."""
-        return shrink(images, FACTOR).astype(self.dtype)
+        return shrink(images.astype(self.dtype), FACTOR)
 
     def latent(self, n, rng=None):
         """InputError: there are no codes without images."""

@@ -133,8 +133,8 @@ def enlarging():
 
     def features(x):
         for i, strides in ((0, 2), (3, 1), (6, 2), (9, 1)):
-            gamma, beta, mean, variance = (values[f"{i + 1}_BatchNorm.{name}"] for name in ("gamma", "beta", "mean", "variance"))
-            x = ref.relu(ref.batch_norm_eval(ref.conv2d(x, values[f"{i}_Conv2D.w"], strides), gamma, beta, mean, variance))
+            normal = [values[f"{i + 1}_BatchNorm.{name}"] for name in ("gamma", "beta", "mean", "variance")]
+            x = ref.relu(ref.batch_norm_eval(ref.conv2d(x, values[f"{i}_Conv2D.w"], strides), *normal))
         return x
 
     def content(p):
