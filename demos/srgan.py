@@ -15,7 +15,7 @@ from numgan.resample import bicubic
 from numgan.run import Run, continued
 from numgan.training import train
 
-RATES = {"mse": 1e-3, "perceptual": 3e-4}  # learning rates of the two phases
+PHASES = {"mse": {"lr": 1e-3}, "perceptual": {"lr": 3e-4, "average": 0.995}}  # settings of each
 QUICK = {"width": 4, "blocks": 1}
 
 
@@ -25,7 +25,7 @@ def arguments():
         "Train a generator that enlarges digits four times: first with the mean squared error, then as a GAN. Compare both "
         "with cubic interpolation on digits that they have not seen. If interrupted, the same command resumes."))
     add = parser.add_argument
-    add("--steps", type=whole(), nargs=2, metavar=("MSE", "GAN"), help="steps of the two phases; default 5000 4000")
+    add("--steps", type=whole(), nargs=2, metavar=("MSE", "GAN"), help="steps of the two phases; default 5000 1500")
     add("--seed", type=SEED, default=0, help="random seed; default 0")
     add("--data", choices=data.NAMES, default="mnist", help="MNIST (default), or the embedded digits, a fifth held out")
     add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
@@ -51,9 +51,10 @@ def digits(args):
 def trained(args, objective, steps, images, show, first=None):
     """The game of one phase after all its steps, resumed if its folder holds a checkpoint; G starts as the game `first`'s."""
     game_seed, data_seed = map(np.random.default_rng, np.random.SeedSequence([args.seed, objective == "mse"]).spawn(2))
-    game = SRGAN(objective=objective, lr=RATES[objective], lr_steps=steps, rng=game_seed, **(QUICK if args.quick else {}))
+    game = SRGAN(objective=objective, lr_steps=steps, rng=game_seed, **PHASES[objective], **(QUICK if args.quick else {}))
     if first:
-        game.generator.load_state(first.generator.state())
+        for network in (game.generator, game.g_average.network):
+            network.load_state(first.generator.state())
 
     def draw(path, run):
         plotting.save_sheet(path, run.game.looks.sheet(run.game, run.inputs, lambda n: show), len(show))
@@ -95,7 +96,7 @@ def save_rows(path, rows):
 def main():
     """Both phases, the table, the sheet."""
     args = arguments()
-    args.steps = args.steps or ([20, 20] if args.quick else [5000, 4000])
+    args.steps = args.steps or ([20, 20] if args.quick else [5000, 1500])
     args.out = args.out or Path("runs", "srgan-quick" if args.quick else "srgan")
     images, originals, labels = digits(args)
     chosen = [np.flatnonzero(labels == digit)[0] for digit in range(10)]

@@ -150,6 +150,8 @@ def step_equals_complex_step(name, settings, losses):
 
     def played(g_values, d_values, z):
         fake = network(G, g_values, z)
+        if name == "SRGAN":  # all look at the image that is shown
+            fake = np.where(np.abs(fake.real) > 1, np.sign(fake.real), fake)
         inputs = [x.reshape(-1, *game.discriminator.input_shape) for x in (real, fake)]
         hidden = [network(D[:-1], d_values, x) for x in inputs]
         outputs = [network(D, d_values, x) for x in inputs]
