@@ -25,7 +25,7 @@ def arguments():
         "Train a generator that enlarges digits four times: first with the mean squared error, then as a GAN. Compare both "
         "with cubic interpolation on digits that they have not seen. If interrupted, the same command resumes."))
     add = parser.add_argument
-    add("--steps", type=whole(), nargs=2, metavar=("MSE", "GAN"), help="steps of the two phases; default 5000 1500")
+    add("--steps", type=whole(), nargs=2, metavar=("MSE", "GAN"), help="steps of the two phases; default 5000 1000")
     add("--seed", type=SEED, default=0, help="random seed; default 0")
     add("--data", choices=data.NAMES, default="mnist", help="MNIST (default), or the embedded digits, a fifth held out")
     add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
@@ -96,7 +96,7 @@ def save_rows(path, rows):
 def main():
     """Both phases, the table, the sheet."""
     args = arguments()
-    args.steps = args.steps or ([20, 20] if args.quick else [5000, 1500])
+    args.steps = args.steps or ([20, 20] if args.quick else [5000, 1000])
     args.out = args.out or Path("runs", "srgan-quick" if args.quick else "srgan")
     images, originals, labels = digits(args)
     chosen = [np.flatnonzero(labels == digit)[0] for digit in range(10)]
