@@ -34,27 +34,34 @@ def slopes(x, w):
         axes.text(0.06, 0.9, f"d{up}/d{across} = {slope:g}", color=RED, fontsize=12, transform=axes.transAxes)
         axes.grid(alpha=0.25)
     figure.suptitle(f"The slopes of steps in a row multiply: {x:g} · {2 * a:g} = {2 * a * x:g}", fontsize=12)
+    figure.supxlabel("blue: the curve        red: its tangent at the dot, and by how much the tangent (not the curve) rises",
+                     fontsize=10)
     return figure
 
 
-def paths(loss, names, doubled):
-    """Chapter 2: the graph of L, and that of a number that was doubled again and again."""
-    figure = new_figure(6.4, 6.2)
+def paths(names, chain):
+    """Chapter 2: the graph of L, one of the `names`, and that of a number that was doubled again and again."""
+    figure = new_figure(7.2, 6.6)
     left, right = figure.add_axes((0.02, 0.02, 0.54, 0.86)), figure.add_axes((0.64, 0.02, 0.32, 0.86))
-    draw_graph(loss, axes=left, **names)
-    draw_graph(doubled, axes=right)
+    draw_graph(names["L"], axes=left, **names)
+    draw_graph(chain[-1], axes=right, y=chain[0])
     figure.text(0.29, 0.94, "Two paths lead from x to L:\n2 · 3 + 6 = 12", fontsize=11, ha="center", va="center")
     figure.text(0.8, 0.94, "y + y, four times: 16 paths,\nand 2 · 4 steps back", fontsize=11, ha="center", va="center")
     for axes in left, right:
         axes.set_anchor("N")
+    figure.text(0.04, 0.06, "Values are computed from top to bottom.\nGradients go from bottom to top.\n"
+                "(print_graph has L on top.)\n\n"
+                "mul: the two values above are multiplied\nadd: they are added\n"
+                "× 3: the slope of this step is 3\n× 1 + 1: y is used twice, both times with\n"
+                "slope 1; one line stands for both", fontsize=10, linespacing=1.5)
     return figure
 
 
 def jacobian(x, g):
     """Chapter 3: Jᵀ g with all of J written down, and the same as an elementwise product."""
     n = len(x)
-    figure = new_figure(9.6, 4.6)
-    axes = figure.add_axes((0.01, 0.02, 0.98, 0.86))
+    figure = new_figure(9.6, 5)
+    axes = figure.add_axes((0.01, 0.1, 0.98, 0.8))
     top = max(np.abs(2 * x * g).max(), np.abs(2 * x).max(), np.abs(g).max())
 
     def block(values, left, title):
@@ -82,7 +89,9 @@ def jacobian(x, g):
     block((2 * x * g)[:, None], n + 18, "dL/dx")
     axes.set(xlim=(-0.5, n + 21), ylim=(n + 2, -0.5))
     axes.axis("off")
-    figure.suptitle("y = x²: the vjp multiplies with what is on the diagonal, and never writes down the zeros", fontsize=12)
+    figure.suptitle("y = x²: the vjp multiplies by what is on the diagonal, and never writes down the zeros", fontsize=12)
+    figure.text(0.5, 0.04, "red: positive, blue: negative, white: 0        · : matrix product        "
+                "× : element by element", fontsize=11, ha="center")
     return figure
 
 
@@ -106,25 +115,25 @@ def grid(axes, values, left, top, title="", marked=None, colour=ORANGE, labels=N
 
 def matmul(A, B, g):
     """Chapter 4: where one element of A goes, and from where its gradient comes back."""
-    figure = new_figure(8.4, 6.6)
+    figure = new_figure(7.8, 7.9)
     axes = figure.add_axes((0, 0, 1, 1))
     middle = np.zeros(A.shape, bool)
     middle[0, 1] = True
     row = lambda shape, i: np.arange(shape[0])[:, None] == np.full(shape, i)
     column = lambda shape, j: np.arange(shape[1]) == np.full(shape, j)
-    forward = [("A", A, middle, ORANGE), ("B", B, row(B.shape, 1), BLUE), ("Y = A B", A @ B, row((2, 2), 0), GREEN)]
+    forward = [("A", A, middle, ORANGE), ("B", B, row(B.shape, 1), BLUE), ("Y = A B", A @ B, row(g.shape, 0), GREEN)]
     back = [("g = dL/dY", g, row(g.shape, 0), GREEN), ("Bᵀ", B.T, column(B.T.shape, 1), BLUE),
             ("dL/dA = g Bᵀ", g @ B.T, middle, ORANGE)]
-    for top, parts, text in ((8.6, forward, "a₁₂ goes into y₁₁, with slope b₂₁, and into y₁₂, with slope b₂₂"),
-                             (3.2, back, "and so dL/da₁₂ = g₁₁ b₂₁ + g₁₂ b₂₂: row 1 of g times column 2 of Bᵀ")):
+    for top, parts, text in ((10.9, forward, "a₁₂ goes into y₁₁, with slope b₂₁, and into y₁₂, with slope b₂₂"),
+                             (4.5, back, "and so dL/da₁₂ = g₁₁ b₂₁ + g₁₂ b₂₂: row 1 of g times column 2 of Bᵀ")):
         left = 0.8 + (11.4 - 2.8 - sum(part[1].shape[1] for part in parts)) / 2 - 0.6
         for (title, values, marked, colour), sign in zip(parts, ("·", "=", ""), strict=True):
             grid(axes, values, left, top, title, marked, colour)
             left += values.shape[1]
-            axes.text(left + 0.7, top - 1, sign, ha="center", va="center", fontsize=20, fontweight="bold")
+            axes.text(left + 0.7, top - 1.5, sign, ha="center", va="center", fontsize=20, fontweight="bold")
             left += 1.4
         axes.text(6.2, top + 1.3, text, ha="center", fontsize=12)
-    axes.set(xlim=(0, 12.4), ylim=(0.7, 10.4), aspect="equal")
+    axes.set(xlim=(0, 12.4), ylim=(0.2, 12.75), aspect="equal")
     axes.axis("off")
     return figure
 
@@ -200,13 +209,41 @@ def valley(loss, walks):
         lower.plot(loss(*points.T), marker + "-", color=colour, markersize=3, linewidth=1.2, label=name)
     upper.plot(0, 0, "*", color="black", markersize=13)
     upper.set(xlabel="a: the flat direction", ylabel="b: the steep one", xlim=(-10.5, 1.5), ylim=(-2, 2))
-    upper.set_title("A narrow valley: 60 steps from the left to the minimum, the star")
+    upper.set_title("A narrow valley: 60 steps from the left towards the minimum (the star)")
     upper.legend(loc="upper right")
     lower.set(xlabel="step", ylabel="loss", yscale="log")
     lower.grid(alpha=0.25)
     return figure
 
 
+NOTES = """\
+Values are computed from top to bottom,
+gradients go from bottom to top.
+
+z, the random numbers, goes into the first matmul.
+It is data, needs no gradient, and so has no box.
+
+Black lines: vjps that were kept.
+Dashed lines: vjps that were dropped, as D is frozen.
+
+In a box: the op or parameter; its shape;
+norm: the root of the sum of all its squares;
+gradient norm: the same of its gradient.
+
+matmul: matrix product
+add: adds the bias, b
+relu: negative numbers become 0
+tanh: brings every number between -1 and 1
+reshape: the same numbers in another shape
+bce_with_logits: G's loss, the binary cross-entropy,
+which is small if D takes G's images for real"""
+
+
 def g_step(loss, **networks):
-    """Chapter 8: the graph of G's step, D's parameters in grey."""
-    return draw_graph(loss, **networks)
+    """Chapter 8: the graph of G's step, D's parameters in grey, and what the words in it mean."""
+    figure = draw_graph(loss, **networks)
+    (width, height), more = figure.get_size_inches(), 4.1  # inches
+    figure.set_size_inches(width + more, height)
+    figure.axes[0].set_position((0, 0, width / (width + more), 1))
+    figure.text((width + 0.1) / (width + more), 1 - 0.2 / height, NOTES, fontsize=10, linespacing=1.4, va="top")
+    return figure

@@ -1,37 +1,222 @@
-"""What a digit classifier sees in a run's samples, with warnings of mode collapse. Read latent.py next."""
+"""What state is a run in? A few figures, and a table of five failures, each a rule over these figures.
+
+Where G and D are in balance, D(x) = D(G(z)) = 1/2, and samples are as diverse as the data. A rule names a failure only if its
+figures are far from that. Nothing is measured in the steps, so training is the same with and without a doctor: the losses and
+D's scores are in the run's history, the samples are drawn at a snapshot, and how large the gradients were is known to Adam,
+whose moments are their running means. Read latent.py next.
+"""
+
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from . import metrics
+from .games.crossentropy import Scored
+from .games.gan import GAN
+from .optim import Adam
 
-COVERED = 30_000  # images that a run has seen before a missing digit means anything: three times all of digits-10k
+COVERED = 30_000  # images that a run has seen before most figures mean anything: three times all of digits-10k
+WINDOW = 100  # steps that a mean figure is taken over: one step's says little
+DIGITS = 28, 28, 1  # the images that the classifier reads
+
+# ---- the figures
+
+
+@dataclass
+class Figures:
+    """What the rules look at. What a game does not have is NaN, and a comparison with NaN is never true.
+
+    images          how many the run has seen
+    d_real, d_fake  D(x) and D(G(z)): near 1 for what D takes for real, near 0 for fake; only where G learns from these scores.
+                    Means of the last WINDOW steps, as the losses
+    d_loss, g_loss  the losses
+    worst           the largest absolute value that either loss has had so far, as a mean of WINDOW steps
+    real_label      the value that D(x) is trained towards
+    saturating      whether G minimises ln(1 - D(G(z)))
+    spread          diversity of samples, divided by the data's
+    counts          how many of the samples the classifier takes for each digit, integers (10,), or None
+    paths           G's and D's sums of learning rates so far. No weight has come much farther: an update of Adam is about as
+                    large as the learning rate, or smaller (Kingma & Ba 2015, section 2.1)
+    travels         the same, divided by the root mean square of the player's weights
+    fading          |mean of G's last few gradients| / root mean square of the last thousand: Adam's m̂ and √v̂
+    """
+
+    images: int = 0
+    d_real: float = np.nan
+    d_fake: float = np.nan
+    d_loss: float = np.nan
+    g_loss: float = np.nan
+    worst: float = np.nan
+    real_label: float = 1.0
+    saturating: bool = False
+    spread: float = np.nan
+    counts: np.ndarray | None = None
+    paths: dict = field(default_factory=lambda: {"G": np.nan, "D": np.nan})
+    travels: dict = field(default_factory=lambda: {"G": np.nan, "D": np.nan})
+    fading: float = np.nan
+
+
+def examine(game, history, images, real, n=200):
+    """The Figures of a game after `history` (as Run.history). n samples are drawn; `real` are data to compare with, or None."""
+    seen = Figures(images)
+    scored = isinstance(getattr(game, "losses", None), Scored) and getattr(game, "objective", "") != "feature matching"
+    for name in ("d_loss", "g_loss", *(("d_real", "d_fake") if scored else ())):
+        if history and name in history[-1]:
+            sums = np.cumsum([0.0, *(row[name] for row in history)])
+            window = min(WINDOW, len(history))
+            means = (sums[window:] - sums[:-window]) / window
+            setattr(seen, name, means[-1])
+            if name.endswith("loss"):
+                seen.worst = np.fmax(seen.worst, abs(means).max())
+    if scored:
+        seen.real_label = game.losses.real_label
+        seen.saturating = getattr(game, "objective", "") == "saturating"
+    if isinstance(game, GAN) and game.g_optimizer.t:
+        for player, optimizer in {"G": game.g_optimizer, "D": game.d_optimizer}.items():
+            weights = np.concatenate([p.data.reshape(-1) for p in optimizer.parameters])
+            seen.paths[player] = path(optimizer)
+            seen.travels[player] = seen.paths[player] / np.sqrt(np.mean(weights**2))
+        seen.fading = fading(game.g_optimizer)
+    if real is not None:
+        samples, data = game.sample(n, np.random.default_rng(len(history))), metrics.diversity(real)
+        seen.spread = metrics.diversity(samples) / data if data else np.nan  # a data set of one image has no diversity
+        if samples.shape[1:] == DIGITS:
+            seen.counts = metrics.digit_histogram(metrics.load_classifier().probabilities(samples))
+    return seen
+
+
+def path(optimizer):
+    """The sum of an optimiser's learning rates over its steps."""
+    t = int(optimizer.t)
+    return float(sum(map(optimizer.lr, range(t)))) if callable(optimizer.lr) else optimizer.lr * t
+
+
+def fading(optimizer):
+    """|m̂| / |√v̂| over all parameters; 0 if no gradient was ever other than 0, NaN before the first step and without Adam."""
+    if not isinstance(optimizer, Adam) or not optimizer.t:
+        return np.nan
+    m, v = (sum(float((moment.astype(np.float64)**power).sum()) for moment in moments)
+            for moments, power in zip(optimizer.moments, (2, 1), strict=True))
+    t = int(optimizer.t)
+    return np.sqrt(m) / (1 - optimizer.beta1**t) / np.sqrt(v / (1 - optimizer.beta2**t)) if v else 0.0
+
+
+# ---- the rules: each yields the signs that it finds, as pairs (what stays the same from snapshot to snapshot, evidence)
+
+
+def divergence(seen):
+    """A loss is above 200, or was and G has not recovered.
+
+    Where a cross-entropy is 200, a player thinks that what is certain has the probability e⁻²⁰⁰, which is 0 as a float32.
+    """
+    if seen.worst > 200 and (max(abs(seen.d_loss), abs(seen.g_loss)) > 200 or [*collapse(seen)]):
+        yield "loss", f"the largest loss was {seen.worst:.3g}, a mean of {WINDOW} steps"
+
+
+def no_learning(seen):
+    """A player's weights cannot have changed by more than a tenth of their size."""
+    for name, travel in seen.travels.items():
+        if travel < 0.1:
+            yield name, f"{name}'s weights can have changed by {100 * travel:.1g} % so far, hardly by more"
+
+
+def saturation(seen):
+    """G's gradient has vanished.
+
+    With the saturating objective, dL/d(logit) is -D(G(z)) / n (see CrossEntropy.g_loss). In any game, a gradient that is far
+    below its own mean moves nothing: Adam divides it by that mean.
+    """
+    if seen.saturating and seen.d_fake < 0.01:
+        yield "loss", f"D(G(z)) is {seen.d_fake:.1g}, and G's gradient is proportional to it"
+    elif seen.fading < 1e-3:
+        yield "gradient", f"G's gradient has fallen to {seen.fading:.1g} × its mean"
+
+
+def strong_d(seen):
+    """D is nearly always right: D(x) - D(G(z)) is near its largest value.
+
+    It is so, too, if G has collapsed, since D tells one image drawn again and again from the data with ease. Then D counts as
+    the cause only if its steps were larger or more than G's.
+    """
+    if seen.d_real - seen.d_fake > 0.9 * seen.real_label and (seen.paths["D"] > 2 * seen.paths["G"] or not [*collapse(seen)]):
+        yield "D", f"D(x) is {seen.d_real:.2f} and D(G(z)) {seen.d_fake:.2f}, a mean of {WINDOW} steps"
+
+
+def collapse(seen):
+    """G draws few kinds of images: a digit has less than an eighth of its share, or diversity is below half of the data's."""
+    if seen.counts is not None:
+        for digit in np.flatnonzero(seen.counts < seen.counts.sum() / 80).tolist():
+            yield digit, f"few of {digit}"
+    if seen.spread < 0.5:
+        yield "alike", "samples are alike"
+
+
+@dataclass(frozen=True)
+class State:
+    """A failure: the rule that finds it, what to try, and how many images a run must have seen before the rule applies."""
+
+    rule: callable
+    advice: str
+    least: int = COVERED
+
+
+STATES = {  # causes before their consequences: where several hold, the first is the one to treat
+    "divergence": State(divergence, "much lower learning rates (0.0002, Radford et al. 2015)", least=0),
+    "no learning": State(no_learning, "a higher learning rate for it (0.0002, Radford et al. 2015)"),
+    "saturation": State(saturation, "the non-saturating objective (Goodfellow et al. 2014, section 3), lower learning rates"),
+    "D is too strong": State(strong_d, "a lower learning rate or fewer steps for D than for G (Heusel et al. 2017)"),
+    "mode collapse": State(collapse, "lower learning rates, D's below G's (Heusel et al. 2017), and beta1 = 0.5"),
+}
+
+
+def signs(seen):
+    """(name of a state, sign) -> evidence, for all states that hold."""
+    return {(name, sign): text for name, state in STATES.items() if seen.images >= state.least
+            for sign, text in state.rule(seen)}
+
+
+def diagnosis(found):
+    """One line for the first state among `signs`, with its evidence, what else holds, and what to try; "" if there is none."""
+    names = list(dict.fromkeys(name for name, _ in found))
+    if not names:
+        return ""
+    evidence = ", ".join(text for (name, _), text in found.items() if name == names[0])
+    also = f" (also: {', '.join(names[1:])})" if names[1:] else ""
+    return f"looks like {names[0]}: {evidence}{also}; try {STATES[names[0]].advice}"
 
 
 class Doctor:
-    """`remarks` for training.train: a line for every snapshot of a game of digits, and a warning when it is due.
+    """`remarks` for training.train: what the classifier sees in samples of digits; and one line, if the run needs it.
 
-    n samples are read by the classifier. A digit that has less than an eighth of its share, or a diversity of less than half
-    of the data's, is a finding. It becomes a warning if the run has seen COVERED images and the snapshot before had it, too:
-    early samples look alike without any collapse, and one sheet may miss a digit by chance.
+    A sign is reported if both snapshots before had it, too: one sheet of `n` samples may miss a digit by chance. A run that
+    misses fewer digits than two snapshots ago is learning, and has not collapsed.
     """
 
     def __init__(self, n=200):
-        self.n, self.before = n, set()
+        self.n, self.before = n, [{}, {}]
 
     def __call__(self, run):
-        """The lines. None for games of anything else than 28 × 28 × 1 images."""
-        if run.game.image_shape != (28, 28, 1):
-            return
-        images = run.game.sample(self.n, np.random.default_rng(run.step))
-        counts = metrics.digit_histogram(metrics.load_classifier().probabilities(images))
-        real = metrics.diversity(run.batches.examples(self.n))
-        spread = metrics.diversity(images) / real if real else np.nan  # a data set of one image has no diversity
-        yield (f"  {self.n} samples classified as 0 … 9: {' '.join(map(str, counts))}; "
-               f"diversity {spread:.2f} × that of real digits")
-        found = {f"few of {digit}" for digit in np.flatnonzero(counts < self.n / 80)}
-        if spread < 0.5:
-            found.add("samples are alike")
-        lasting = found & self.before
-        self.before = found if run.step * run.batches.size >= COVERED else set()
+        """The lines."""
+        digits = getattr(run.game, "image_shape", None) == DIGITS
+        seen = examine(run.game, run.history, run.step * run.batches.size, run.batches.examples(self.n) if digits else None,
+                       self.n)
+        if seen.counts is not None:
+            yield f"  {reading(seen)}"
+        found, (older, newer) = signs(seen), self.before
+        self.before = [newer, found]
+        learning = missing(found) < missing(older)
+        lasting = {key: text for key, text in found.items() if key in older and key in newer
+                   and not (learning and key[0] == "mode collapse")}
         if lasting:
-            yield f"  looks like mode collapse: {', '.join(sorted(lasting))}"
+            yield f"  {diagnosis(lasting)}"
+
+
+def missing(found):
+    """How many digits are too rare."""
+    return sum(isinstance(sign, int) for _, sign in found)
+
+
+def reading(seen):
+    """What the classifier sees, as text."""
+    return (f"{seen.counts.sum()} samples classified as 0 … 9: {' '.join(map(str, seen.counts))}; "
+            f"diversity {seen.spread:.2f} × that of real digits")

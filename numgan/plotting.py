@@ -13,11 +13,18 @@ from .errors import InputError
 from .files import atomic
 from .graph import graph, layout, print_graph
 
-__all__ = ["draw_graph", "print_graph", "save_curves", "save_gif", "save_lines", "save_plane", "save_sheet", "sheet"]
+__all__ = ["draw_graph", "print_graph", "save_curves", "save_figure", "save_gif", "save_lines", "save_plane",
+           "save_sheet", "sheet"]
 
 RED, GREY = "#b2182b", "#666666"  # in graphs: of gradients, of what is frozen
 COLOURS = {"op": "white", "leaf": "#fde6c4", "layer": "#dcebf7", "frozen": "#dddddd"}  # of a graph's boxes
 LINE = 0.16  # inches, in a box of a graph
+
+
+def save_figure(path, figure, dpi=100):
+    """Write a matplotlib Figure as a PNG or SVG file, complete or not at all; dpi in pixels per inch, or "figure": its own."""
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=dpi)
 
 
 def sheet(images, columns=None, border=2):
@@ -61,8 +68,7 @@ def save_curves(path, history, panels, equilibrium):
         axes.set_ylabel(title)
         axes.legend(loc="upper right", fontsize="small")
     axes.set_xlabel("step")
-    with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=100)
+    save_figure(path, figure)
 
 
 def save_lines(path, lines, x_label, y_label):
@@ -77,8 +83,7 @@ def save_lines(path, lines, x_label, y_label):
     axes.yaxis.set_major_formatter("{x:g}")
     axes.grid(which="both", alpha=0.25)
     axes.legend(loc="upper right", fontsize="small")
-    with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=100)
+    save_figure(path, figure)
 
 
 def save_gif(path, pictures, fps=5):
@@ -117,8 +122,7 @@ def save_plane(path, surface, extent, points, centres, title):
     axes.plot(*centres.T, "o", markersize=9, markerfacecolor="none", markeredgecolor="black", markeredgewidth=0.7)
     axes.plot(*points.T, ".", color="black", markersize=1.5, markeredgewidth=0)
     axes.set(xlim=(-extent, extent), ylim=(-extent, extent), xticks=[], yticks=[])
-    with atomic(path) as temporary:
-        figure.savefig(temporary)
+    save_figure(path, figure)
 
 
 def draw_graph(tensor, path=None, *, axes=None, **options):
@@ -155,8 +159,7 @@ def draw_graph(tensor, path=None, *, axes=None, **options):
         _draw_box(axes, *at(*place), width, lines[box], COLOURS["frozen" if box.frozen else box.kind])
     axes.figure._repr_png_ = lambda: _png(axes.figure)
     if path is not None:
-        with atomic(path) as temporary:
-            axes.figure.savefig(temporary)
+        save_figure(path, axes.figure, dpi="figure")
     return axes.figure
 
 

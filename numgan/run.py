@@ -110,6 +110,14 @@ def load_game(path):
         return _game(about, arrays, np.random.default_rng())
 
 
+def load_history(path):
+    """(history, images): the history in a checkpoint, and how many items its run has seen. Raises InputError as load_game."""
+    about, arrays = checkpoint.load(path)
+    with intact(path):
+        history = _history(about["columns"], arrays["history"], _game(about, arrays, np.random.default_rng()).looks)
+        return history, len(history) * int(about["batch"])
+
+
 def continued(run, may_differ=()):
     """The run whose checkpoint is in this new run's folder, or the new run itself if there is none.
 

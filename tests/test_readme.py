@@ -42,10 +42,8 @@ def test_the_op_shown_is_the_op_of_the_package():
     assert all(line in source for line in shown)
 
 
-def test_the_example_learns():
-    namespace = {}
-    exec(BLOCKS[1], namespace)
-    assert namespace["loss"].item() < 0.1
+def test_the_gan_shown_is_the_one_in_demos():
+    assert BLOCKS[1] in (ROOT / "demos" / "tiny_gan.py").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("readme", READMES, ids=names)

@@ -144,11 +144,11 @@ def test_what_samples_look_like_is_told_and_collapse_noticed(tmp_path, digits, m
     monkeypatch.setattr(game, "sample", lambda n, rng: data.to_images(images[chosen]) * np.float32(contrast))
     monkeypatch.setattr(metrics, "digit_histogram", lambda p: np.bincount(labels[chosen], minlength=10) + 0 * seen(p))
     remarks, texts = Doctor(), []
-    for step in 0, 1, 2:
+    for step in 0, 1, 2, 3:
         run.history = [{}] * step
         texts.append(" ".join(remarks(run)))
     assert [mention for mention in expected if mention not in texts[-1]] == [], texts
-    assert ["collapse" in text for text in texts] == [False, False, kinds < 10 or contrast < 1]
+    assert ["collapse" in text for text in texts] == [False, False, False, kinds < 10 or contrast < 1]
 
 
 class Terminal(io.StringIO):

@@ -1,5 +1,6 @@
 """demos/tour.py: every number that it prints is computed here again, without numgan; its exercises can be solved."""
 
+import doctest
 import io
 import itertools
 import re
@@ -135,18 +136,23 @@ def test_3_a_vjp_is_the_jacobian_transposed_times_g(chapters):
 def test_4_the_gradients_of_a_matrix_product(chapters):
     page = chapters[4]
     A, B, g = table(page, "A"), table(page, "B"), table(page, "g")
-    by_hand = {"Y = A B": np.zeros((2, 2)), "dL/dA = g Bᵀ": np.zeros((2, 3)), "dL/dB = Aᵀ g": np.zeros((3, 2))}
-    for i, j, k in np.ndindex(2, 2, 3):  # y[i, j] has the term A[i, k] B[k, j]
+    by_hand = {"Y = A B": np.zeros((4, 2)), "dL/dA = g Bᵀ": np.zeros((4, 3)), "dL/dB = Aᵀ g": np.zeros((3, 2))}
+    for i, j, k in np.ndindex(4, 2, 3):  # y[i, j] has the term A[i, k] B[k, j]
         by_hand["Y = A B"][i, j] += A[i, k] * B[k, j]
         by_hand["dL/dA = g Bᵀ"][i, k] += g[i, j] * B[k, j]
         by_hand["dL/dB = Aᵀ g"][k, j] += g[i, j] * A[i, k]
     for name, expected in by_hand.items():
         assert np.array_equal(table(page, name), expected)
-    assert outputs(page)[-1] == [*by_hand["dL/dA = g Bᵀ"].flat, *by_hand["dL/dB = Aᵀ g"].flat]
+    for name, array in {"A": A, "B": B, "g": g}.items():
+        assert line(page, f">>> {name} = np.array(") == [*array.flat]
+    assert "    True True\n" in page
     text = " ".join(page.split())
+    assert "g is 4 × 2, B is 3 × 2, and dL/dA must be 4 × 3" in text
+    factors = [(a, b) for one, other in ((g, B), (B, g)) for a in (one, one.T) for b in (other, other.T)]
+    assert [(a @ b).shape for a, b in factors if a.shape[1] == b.shape[0]].count(A.shape) == 1  # "no other product"
     value = by_hand["dL/dA = g Bᵀ"][0, 1]
     assert f"{g[0, 0]:g} · {B[1, 0]:g} + {g[0, 1]:g} · {B[1, 1]:g} = {value:g}." in text
-    assert f"changes L = <g, Y> by {0.001 * value:.6f}" in text
+    assert f"changes L by {0.001 * value:.6f}." in text
     assert [numbers(text)[-1] for text in re.findall(r"slope with respect.*", page)] == [*B[1]]
 
 
@@ -161,10 +167,12 @@ def test_5_a_convolution_and_its_gradients(chapters):
         dw[a, b] += g[i, j] * image[i + a, j + b]
         counts[i + a, j + b] += 1
         rows[2 * i + j, 2 * a + b], shares[2 * i + j, 2 * a + b] = image[i + a, j + b], g[i, j] * kernel[a, b]
-    for name, expected in {"y": y, "patches": rows, "gradient of the table": shares, "copies of each pixel": counts,
+    for name, expected in {"y": y, "patches": rows, "g kernelᵀ": shares, "copies of each pixel": counts,
+                           "patchesᵀ g": dw.reshape(4, 1),
                            "gradient of the image": dx, "· kernel": kernel.reshape(4, 1), "= y": y.reshape(4, 1)}.items():
         assert np.array_equal(table(page, name), expected), name
     assert [value for printed in outputs(page) for value in printed] == [*dx.flat, *dw.flat]
+    assert np.array_equal(rows, rows.T)  # "patchesᵀ = patches"
     text = " ".join(page.split())
     terms = [f"{image[a, b]:g} · {kernel[a, b]:g}" for a, b in np.ndindex(2, 2)]
     assert f"y₁₁ = {' + '.join(terms)} = {y[0, 0]:g}." in text
@@ -186,8 +194,9 @@ def test_6_batch_norm_and_its_two_missing_components(chapters):
     assert line(page, "shift:")[1:] == line(page, "stretch:")[1:] == line(page, "y = (x - μ) / σ =")
     np.testing.assert_allclose(line(page, "- mean(g)"), -np.full(5, mean(g)), **close)
     np.testing.assert_allclose(line(page, "- x̂ · mean(g x̂)"), -normal(x) * mean(g * normal(x)), **close)
-    np.testing.assert_allclose(line(page, "sum      "), dx * sigma, **close)
-    np.testing.assert_allclose(line(page, "sum / σ = dL/dx"), dx, **close)
+    np.testing.assert_allclose(line(page, "P g      "), dx * sigma, **close)
+    np.testing.assert_allclose(line(page, "dL/dx = P g / σ"), dx, **close)
+    assert "<x̂, x̂> = 5, the number" in " ".join(page.split())
     np.testing.assert_allclose(outputs(page)[0], dx, **close)
     assert "    True True\n" in page
 
@@ -224,6 +233,7 @@ def test_7_both_paths_step_by_step(chapters):
     text = " ".join(page.split())
     assert "lr = 2 / 51 = 0.0392" in text
     assert f"factors {1 - 2 / 51:.4f} and {1 - 100 / 51:.4f}" in text
+    assert "lr and β1 are 0.5, which suits this valley, and β2 is 0.999" in text
     told = numbers(text.partition("Turn the valley")[2].partition("In the code")[0].replace(". ", " "))
     np.testing.assert_allclose(told[:4], [45, 60, loss(turned[-1]), loss(by_adam[-1])], rtol=0.05)
     np.testing.assert_allclose(told[4], loss(by_sgd[-1]), rtol=0.005)
@@ -255,6 +265,8 @@ def test_8_the_vjps_that_are_kept_and_dropped():
     work = lambda which: sum(n * k * m for wanted, (n, k), (_, m) in which if wanted)
     walked, thawed = work(shapes[-8:]), work(shapes[8:16])
     text = " ".join(page.split())
+    assert "for each of their 22 inputs" in text
+    assert "the 17 vjps are the black lines, and the 4 dropped ones of D are dashed" in text
     assert f"Two of the {21 - 17} dropped vjps" in text
     assert f"taken {thawed - walked:,} multiplications, {(thawed - walked) / thawed:.0%} of" in text
     assert "unchanged, bit for bit" in text
@@ -268,22 +280,37 @@ def test_softplus_can_be_written_after_chapter_3(chapters):
     assert exercise(chapters[3], "g * np.exp(X) / (1 + np.exp(X))") < 1e-6
     with pytest.raises(AssertionError, match="element"):
         exercise(chapters[3], "g / (1 + np.exp(X))")
+    with pytest.raises(AssertionError, match="element"):
+        exercise(chapters[3], "np.exp(X) / (1 + np.exp(X))")
 
 
-def test_matmul_can_be_written_after_chapter_4(chapters):
-    assert exercise(chapters[4], "g @ B.T", "A.T @ g") < 1e-6
-    with pytest.raises((AssertionError, ValueError, TypeError)):
-        exercise(chapters[4], "g @ B.T", "g @ A.T")
+def test_a_product_with_a_transpose_can_be_written_after_chapter_4(chapters):
+    assert exercise(chapters[4], "g @ B", "g.T @ A") < 1e-6
+    for wrong in ("g @ B.T", "A.T @ g"), ("g @ B", "g @ A"), ("g @ B", "A.T @ g"):
+        with pytest.raises((AssertionError, ValueError, TypeError)):
+            exercise(chapters[4], *wrong)
 
 
 # ---- the pages
+
+
+@pytest.mark.parametrize("chapter", range(1, 9))
+def test_a_page_can_be_typed_from_its_top(chapters, chapter):
+    """In a fresh interpreter, which knows none of the tour's names; it prints what the page says."""
+    page = chapters[chapter].partition("Your turn.")[0]
+    test = doctest.DocTestParser().get_doctest(page, {}, f"chapter {chapter}", str(TOUR), 0)
+    assert test.examples
+    with redirect_stdout(io.StringIO()) as report:
+        results = doctest.DocTestRunner(verbose=False).run(test)
+    assert results.failed == 0, report.getvalue()
+    assert results.attempted == page.count(">>> ")
 
 
 def test_a_page_fits_a_terminal_and_names_code_that_exists(chapters):
     assert list(chapters) == [*range(1, 9)]
     for number, page in chapters.items():
         assert max(map(len, page.splitlines())) <= 100
-        assert len(page.strip().splitlines()) <= 54
+        assert len(page.strip().splitlines()) <= 55
         (where,) = re.findall(r"In the code: ([^`]*`.*(?:\n.+)*)", page)
         files = re.findall(r"numgan/[\w/]+\.py", where)
         assert files
@@ -305,8 +332,10 @@ def test_every_chapter_draws_its_picture_into_the_folder(tmp_path, monkeypatch):
     texts = [{text.get_text() for axes in figure.axes for text in axes.texts} for figure in seen]
     assert {"dL/da = 12", "dL/dw = 36"} <= texts[0]
     assert {"× 6", "gradient 12", "gradient 16"} <= texts[1]
-    assert {f"{value}" for value in (37, 47, 67, 77, 20, 24)} <= texts[4]
+    assert {f"{value}" for value in (37, 47, 67, 77, 17, 11)} <= texts[4]
     assert {"D.1_Dense.w", "frozen", "bce_with_logits"} <= texts[7]
+    styles = [edge.get_linestyle() for edge in seen[7].axes[0].lines]
+    assert [styles.count("-"), styles.count("--")] == [17, 4]
 
 
 def test_a_picture_is_a_png_file(tmp_path):

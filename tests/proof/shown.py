@@ -46,7 +46,7 @@ class Readable:
 
     def __init__(self, step, spread, real):
         self.game = self.batches = self
-        self.step, self.spread, self.real = step, spread, real
+        self.step, self.spread, self.real, self.history = step, spread, real, [{}] * step
 
     def sample(self, n, rng):
         images = np.zeros((n, 28, 28, 1), np.float32)
@@ -86,23 +86,27 @@ def warnings_come_at_their_thresholds():
     for counts, spread, real, warning in ((even, 1.0, 1.0, ""), ([3, 37, *even[2:]], 1.0, 1.0, ""), (even, 0.51, 1.0, ""),
                                           (even, 1.0, 0.0, ""), ([2, 38, *even[2:]], 1.0, 1.0, "collapse: few of 0"),
                                           (even, 0.49, 1.0, "collapse: samples are alike")):
-        first, second = remarks_on((400, counts, spread), (500, counts, spread), real=real)
-        assert first.startswith("  200 samples classified as 0 … 9: " + " ".join(map(str, counts)))
-        assert "collapse" not in first
-        assert warning in second
-        assert ("collapse" in second) == bool(warning)
+        *first, last = remarks_on(*((step, counts, spread) for step in (400, 500, 600)), real=real)
+        for text in first:
+            assert text.startswith("  200 samples classified as 0 … 9: " + " ".join(map(str, counts)))
+            assert "collapse" not in text
+        assert warning in last
+        assert ("collapse" in last) == bool(warning)
 
 
 def warnings_come_when_they_are_due():
-    """Not before the run has seen 30,000 images, not at the first sign, and only for what lasts."""
-    even, one, two = [20] * 10, [0, 40, *[20] * 8], [40, 0, *[20] * 8]
+    """Not before the run has seen 30,000 images, not at the first signs, only for what lasts, not while digits are won."""
+    even, one, two, many = [20] * 10, [0, 40, *[20] * 8], [40, 0, *[20] * 8], [0, 0, 60, *[20] * 7]
 
     def warned(*snapshots):
         return ["collapse" in text for text in remarks_on(*((step, counts, 1.0) for step, counts in snapshots))]
 
-    assert warned((0, one), (100, one), (200, one), (299, one), (300, one), (400, one)) == [False] * 5 + [True]
-    assert warned((300, one), (400, even), (500, one), (600, one)) == [False, False, False, True]
-    assert warned((300, one), (400, two), (500, two)) == [False, False, True]
+    assert warned((0, one), (100, one), (200, one), (299, one), (300, one), (400, one), (500, one)) == [False] * 6 + [True]
+    assert warned((300, one), (400, even), (500, one), (600, one), (700, one)) == [False] * 4 + [True]
+    assert warned((300, one), (400, two), (500, two), (600, two)) == [False] * 3 + [True]
+    assert warned((300, many), (400, many), (500, one), (600, one), (700, one)) == [False] * 4 + [True]
+    assert warned((300, one), (400, one), (500, many)) == [False] * 2 + [True]
+    assert "few of 0" in remarks_on((300, one, 0.1), (400, one, 0.1), (500, one, 1.0))[-1]
 
 
 def half_of_a_batch_is_labelled():

@@ -1,0 +1,44 @@
+"""What state is a run in? python demos/doctor.py runs/dcgan"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from numgan import console, data
+from numgan.batches import ImageBatches
+from numgan.doctor import COVERED, DIGITS, WINDOW, diagnosis, examine, reading, signs
+from numgan.run import load_game, load_history
+
+SAMPLES = 1000  # more than during a run: there is only one look at it
+
+
+def main():
+    """Checkpoint in, figures and diagnosis out."""
+    parser = argparse.ArgumentParser(description="Look for five failures in a run: divergence, no learning, "
+                                     "saturation, D too strong, mode collapse.",
+                                     usage="%(prog)s RUN")
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, or its checkpoint.npz")
+    run = parser.parse_args().run
+    path = run / "checkpoint.npz" if run.is_dir() else run
+    game, (history, images) = load_game(path), load_history(path)
+    real = None
+    if game.image_shape == DIGITS:
+        real = ImageBatches(data.digits_10k()[0], 1, np.random.default_rng(0)).examples(SAMPLES)
+    seen = examine(game, history, images, real, SAMPLES)
+    kind = "points" if len(game.image_shape) == 1 else "images"
+    print(f"{type(game).__name__}, {len(history)} steps, {images:,} {kind} seen")
+    rows = [(f"mean of the last {min(WINDOW, len(history))} steps", {
+                "loss D": seen.d_loss, "loss G": seen.g_loss, "D(x)": seen.d_real, "D(G(z))": seen.d_fake}),
+            ("sum of learning rates / size of weights", seen.travels),
+            ("G's gradient, last steps / last thousand", {"": seen.fading})]
+    for name, figures in rows:
+        if known := ", ".join(f"{label} {value:.3g}".strip() for label, value in figures.items() if np.isfinite(value)):
+            print(f"{name}: {known}")
+    print("samples were not looked at: they are no digits" if seen.counts is None else reading(seen))
+    early = f", but most show only after {COVERED:,} {kind}" if images < COVERED else ""
+    print(diagnosis(signs(seen)) or f"no sign of a failure{early}")
+
+
+if __name__ == "__main__":
+    console.run(main)
