@@ -34,8 +34,8 @@ class Residual(Layer):
 class PReLU(Layer):
     """x where x > 0, else a·x, with a trained slope a for each channel, (..., C) -> (..., C); at first a = 0.25.
 
-    y = max(x, 0) - a max(-x, 0), so dL/dx = g or a g, and dL/da = -Σ g max(-x, 0) over all pixels of the channel: the slope
-    grows if larger outputs, there negative, are wanted smaller. He et al. 2015, eq. 1; both are 0 at the kink.
+    y = max(x, 0) - a max(-x, 0), so dL/dx is g where x > 0 and a g where x < 0, and dL/da = -Σ g max(-x, 0) over all pixels
+    of the channel; both are 0 at the kink. He et al. 2015, eq. 1.
     """
 
     def build(self, shape, rng, dtype):

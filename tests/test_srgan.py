@@ -171,7 +171,7 @@ def test_what_is_out_of_range_is_seen_as_it_is_shown_and_has_no_gradient():
 
 
 def test_without_images_there_is_nothing_to_draw():
-    with pytest.raises(InputError, match="small images"):
+    with pytest.raises(InputError, match="enlarges images"):
         small_game("SRGAN", SMALL).sample(2)
 
 

@@ -120,7 +120,7 @@ class SRGAN(GAN):
 
     def latent(self, n, rng=None):
         """InputError: there are no codes without images."""
-        raise InputError("SRGAN: draws nothing without small images, game.generate(game.small(images)); see demos/srgan.py")
+        raise InputError("SRGAN enlarges images, and cannot draw any without small ones: see demos/srgan.py")
 
     def generate(self, z):
         """G(z), clipped: (n, H / 4, W / 4, 1) -> (n, H, W, 1), float32 in [-1, 1]."""
