@@ -36,7 +36,7 @@ def arguments():
 
 
 def digits(args):
-    """Training images, test images, test labels; in a quick run, 2,000 and 100."""
+    """Training images, test images, test labels; in a quick run, only some of them."""
     images, labels = data.load(args.data, args.data_dir)
     if args.data == "mnist":
         held_out, held_out_labels = data.mnist("test", args.data_dir)
@@ -81,7 +81,7 @@ def save_rows(path, rows):
     """Draw rows of images with their names, as a PNG file. rows: name -> images (n, 28, 28, 1)."""
     from matplotlib.figure import Figure
     page = plotting.sheet(np.concatenate(list(rows.values())), len(next(iter(rows.values()))))
-    figure = Figure(figsize=(8.4, 3.7), layout="constrained")
+    figure = Figure(figsize=(7.9, 3.7), layout="constrained")
     axes = figure.subplots()
     axes.imshow(page, cmap="gray", interpolation="nearest")
     axes.set_yticks((np.arange(len(rows)) + 0.5) * page.shape[0] / len(rows), rows)
