@@ -10,7 +10,6 @@ import numpy as np
 from ..errors import InputError, check_positive
 from ..layers import Conv2D, Dense, Flatten, LeakyReLU
 from ..losses import l2
-from ..metrics import load_classifier
 from ..network import Sequential
 from ..ops import relu
 from ..resample import bicubic, shrink
@@ -31,6 +30,8 @@ class Features:
     """
 
     def __init__(self, dtype):
+        from ..metrics import load_classifier  # no other game needs it
+
         self.layers = load_classifier(dtype).net.stack[:12]
         for layer in self.layers:
             for p in layer.parameters():
