@@ -81,7 +81,7 @@ def save_rows(path, rows):
     """Draw rows of images with their names, as a PNG file. rows: name -> images (n, 28, 28, 1)."""
     from matplotlib.figure import Figure
     page = plotting.sheet(np.concatenate(list(rows.values())), len(next(iter(rows.values()))))
-    figure = Figure(figsize=(7.9, 3.7), layout="constrained")
+    figure = Figure(figsize=(8.1, 3.7), layout="constrained")
     axes = figure.subplots()
     axes.imshow(page, cmap="gray", interpolation="nearest")
     axes.set_yticks((np.arange(len(rows)) + 0.5) * page.shape[0] / len(rows), rows)
