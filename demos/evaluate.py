@@ -88,6 +88,8 @@ def main():
     """Checkpoint in, table out."""
     args = arguments()
     game = load_game(args.checkpoint)
+    if game.image_shape != (28, 28, 1):
+        raise InputError(f"{args.checkpoint}: expected a game of digits, images (28, 28, 1), got {game.image_shape}")
     (reference, labels), (real, real_labels) = real_digits(args.data, args.data_dir)
     n = len(real) if args.n is None else args.n
     if not 2 <= n <= len(real):

@@ -182,6 +182,8 @@ def main():
     game, rng = load_game(args.checkpoint), np.random.default_rng(args.seed)
     if not isinstance(game, GAN):
         raise InputError(f"{args.checkpoint}: expected a game whose generator draws from codes z, got {type(game).__name__}")
+    if game.image_shape != (28, 28, 1):
+        raise InputError(f"{args.checkpoint}: expected a game of digits, images (28, 28, 1), got {game.image_shape}")
     parts = {"interpolate": interpolation, "arithmetic": arithmetic, "reconstruct": lambda *of: reconstruction(*of, args)}
     made, problem = [], None
     for part in (part for name, part in parts.items() if args.command in (name, "all")):

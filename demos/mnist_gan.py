@@ -1,4 +1,7 @@
-"""Train a GAN on handwritten digits: python demos/mnist_gan.py  (see --help; the first thing to run)."""
+"""Train a GAN on handwritten digits: python demos/mnist_gan.py  (see --help; the first thing to run).
+
+--data takes pictures of your own as well: `read` in numgan/pictures.py tells which, and what becomes of them.
+"""
 
 import argparse
 import shlex
@@ -31,14 +34,16 @@ OWNERS = {"labels": ["sgan"], "gamma": ["began"], "dropout": ["dcgan", "lsgan", 
 
 def arguments():
     """The command line. An option that is not given is absent, so that --resume knows which were given."""
-    parser = argparse.ArgumentParser(description="Train a GAN on handwritten digits.", usage="%(prog)s [options]",
-                                     argument_default=argparse.SUPPRESS)
+    parser = argparse.ArgumentParser(description="Train a GAN on handwritten digits, or on pictures of your own.",
+                                     usage="%(prog)s [options]", argument_default=argparse.SUPPRESS)
     add = parser.add_argument
     add("--game", choices=GAMES, help="default dcgan")
     add("--steps", type=whole(), help="total steps, including those before --resume; default 2000")
     add("--batch", type=whole(), help="images in each minibatch; default 32 (dense, sgan 128, shallow, minimal 100, began 16)")
     add("--seed", type=SEED, help="random seed; default 0")
-    add("--data", choices=("digits-10k", "mnist"), help="10,000 embedded digits (default) or MNIST's 60,000")
+    add("--data", type=source, help="digits-10k (default: 10,000 embedded digits), mnist (60,000), house-numbers (10,000, in "
+                                    "colour), or your own: a folder of pictures, an .npz of images, an idx file")
+    add("--size", type=whole(1, 1024), help="resample all pictures to this many pixels per side; default: as they are")
     add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
     add("--out", type=Path, help="folder for the results; default runs/GAME, or the checkpoint's folder with --resume")
     add("--every", type=whole(), help="steps between sample sheets and checkpoints; default 200")
@@ -63,26 +68,31 @@ def arguments():
     return vars(parser.parse_args())
 
 
+def source(text):
+    """A name that `data.load` knows, or an absolute path: the run may be resumed from another folder."""
+    return str(Path(text).resolve()) if text not in data.SETS and Path(text).exists() else text
+
+
 def decay(text):
     """A moving average's decay: a number, or None for 0."""
     return float(text) or None
 
 
-def game_for(about):
-    """The game that the options describe."""
+def game_for(about, images):
+    """The game that the options describe, for such images."""
     for name, owners in OWNERS.items():
         if name in about and about["game"] not in owners:
             raise InputError(f"--{name.replace('_', '-')}: expected --game {' or '.join(owners)}, got {about['game']}")
     game, settings = GAMES[about["game"]]
     recipe = TUTORIAL[about["game"]] if "recipe" in about else {}
     settings = settings | recipe | {name: about[name] for name in GAME_OPTIONS if name in about}
+    settings |= {"size": images.shape[1], "channels": 1 if images.ndim == 3 else images.shape[3]}
     return game(**settings, rng=np.random.default_rng(seeds(about)[0]))
 
 
-def batches_for(about, size):
+def batches_for(about, images, labels, size):
     """The minibatches that the options describe."""
     _, seed, seed_of_labels = seeds(about)
-    images, labels = data.load(about["data"], about["data_dir"])
     if about["game"] != "sgan":
         return ImageBatches(images, size, np.random.default_rng(seed), labels)
     few = data.few_labels(labels, about.get("labels", 100), np.random.default_rng(seed_of_labels))
@@ -95,10 +105,14 @@ def seeds(about):
 
 
 def new_run(about, out):
-    """A new run."""
-    game = game_for(about)
+    """A new run. Its checkpoint records the SHA-256 of the data; of a run that is resumed, `about` has it already."""
+    images, labels = data.load(about["data"], about["data_dir"], about.get("size"))
+    game = game_for(about, images)
+    sha256 = data.fingerprint(images, labels)
+    if about.setdefault("sha256", sha256) != sha256:
+        raise InputError(f"--data {about['data']}: expected the pictures that the run was started with, got others")
     about["batch"] = game.batch_size if about["batch"] is None else about["batch"]
-    return Run(game, batches_for(about, about["batch"] * game.d_steps), out, about)
+    return Run(game, batches_for(about, images, labels, about["batch"] * game.d_steps), out, about)
 
 
 def run_for(options):
@@ -110,7 +124,10 @@ def run_for(options):
             raise InputError(f"{out} already holds a run: choose another --out, or resume it: --resume "
                              f"{shlex.quote(str(out / 'checkpoint.npz'))}")
         return new_run(DEFAULTS | options, out)
-    about, out = recorded(path, options, DEFAULTS, ("steps", "every", "data_dir")), out or path.parent
+    elsewhere = ("data",) if options.get("data", DEFAULTS["data"]) not in data.SETS else ()  # the pictures may have moved
+    about, out = recorded(path, options, DEFAULTS, ("steps", "every", "data_dir", *elsewhere)), out or path.parent
+    if elsewhere:
+        about.setdefault("sha256", None)  # a run that records none was not started with pictures from a path
     if out.resolve() != path.parent.resolve() and (out / "checkpoint.npz").exists():
         raise InputError(f"{out} holds another run: choose another --out")
     with intact(path):
@@ -126,14 +143,15 @@ def main():
             recorded(path, options, DEFAULTS, ("steps", "every", "data_dir", "out"))
             game = load_game(path)
         else:
-            game = game_for(DEFAULTS | options)
+            about = DEFAULTS | options
+            game = game_for(about, data.load(about["data"], about["data_dir"], about.get("size"))[0])
         print("\n\n".join(f"{name}\n{network.summary()}" for name, network in game.networks().items()))
         return
     wanted = options.get("steps")
     run = run_for(options)
     try:
         if wanted or run.step != run.about["steps"] or not complete(run):  # else there is nothing left to do
-            train(run, run.about["steps"], run.about["every"], Doctor())
+            train(run, run.about["steps"], run.about["every"], Doctor(digits=run.about["data"] in data.NAMES))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"resume with: {console.command(sys.argv[0], '--resume', run.path)}") from None
     print(f"{run.out}: samples/, progress.gif, curves.png, log.csv, checkpoint.npz")

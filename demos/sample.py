@@ -21,7 +21,7 @@ def main():
     parser.add_argument("--n", type=whole(1, 10**7), default=100, help="how many digits; default 100")
     parser.add_argument("--seed", type=SEED, default=0, help="random seed of the codes z; default 0")
     parser.add_argument("--out", type=file(".png", ".npz"), default=Path("samples.png"),
-                        help="samples.png (default): a sheet; *.npz: array `images`, uint8, (n, 28, 28)")
+                        help="samples.png (default): a sheet; *.npz: array `images`, uint8 (n, H, W), in colour (n, H, W, 3)")
     args = parser.parse_args()
     game = load_game(args.checkpoint)
     if not (isinstance(game, GAN) and len(game.image_shape) == 3):

@@ -1,35 +1,46 @@
-"""The digits to imitate, and the one pair of maps between their bytes and the [-1, 1] that networks see.
+"""The pictures to imitate, and the one pair of maps between their bytes and the [-1, 1] that networks see.
 
 10,000 digits come with the package (data/README.md names their source); the full MNIST is read from files, whose headers are
-checked against their contents. House numbers in colour are drawn by numgan, or real ones are read from files. Read download.py
-next: where MNIST's files come from.
+checked against their contents. House numbers in colour are drawn by numgan, or real ones are read from files; pictures.py reads
+your own. Read download.py next: where MNIST's files come from.
 """
 
-import math
 import os
 from pathlib import Path
 
 import numpy as np
 
-from . import download, houses, matlab
+from . import download, houses, matlab, pictures
 from .errors import InputError, check_positive
+from .resample import resampled
 
-NAMES = ("digits-10k", "mnist")
+NAMES = ("digits-10k", "mnist")  # of handwritten digits
+SETS = (*NAMES, "house-numbers")
 
 
-def load(name, folder=None):
-    """The training digits of the data set `name`: (images uint8 (n, 28, 28), labels uint8 (n,)).
+def load(name, folder=None, size=None):
+    """Pictures to imitate: (images uint8 (n, side, side), or (n, side, side, 3) in colour; labels uint8 (n,), 0 … 9, or None).
 
-    "digits-10k" comes with the package, sorted by label; "mnist" (n = 60,000) is read from `folder` as in `mnist`.
-    InputError for any other name, and for a folder given to digits-10k, which reads none.
+    name: "digits-10k", 10,000 digits that come with the package, sorted by label; "mnist" (n = 60,000), read from `folder` as
+    in `mnist`; "house-numbers", 10,000 of `house_numbers`, from seed 0; or the path of your own, see `pictures.read`. These
+    names come first: ./mnist is a path.
+    size: None, or the pixels of a side to which all pictures are resampled.
+    InputError for anything else, and for a folder given to another set than mnist.
     """
-    if name not in NAMES:
-        raise InputError(f"data set: expected one of {', '.join(NAMES)}; got {name!r}")
+    if name not in SETS and not os.path.exists(name):
+        raise InputError(f"data set: expected {', '.join(SETS)}, or the path of a folder of pictures, an .npz or an idx file; "
+                         f"got {name!r}, which does not exist")
+    if folder is not None and name != "mnist":
+        raise InputError(f"data set {name}: reads no other folder (only mnist does); got {folder}")
+    if name not in SETS:
+        return pictures.read(name, size)
     if name == "mnist":
-        return mnist("train", folder)
-    if folder is not None:
-        raise InputError(f"data set digits-10k: comes with numgan and reads no folder (only mnist does); got {folder}")
-    return digits_10k()
+        images, labels = mnist("train", folder)
+    elif name == "digits-10k":
+        images, labels = digits_10k()
+    else:
+        images, labels = house_numbers(10_000, np.random.default_rng(0))
+    return images if size is None else pictures.alike(images.reshape(*images.shape[:3], -1), size), labels
 
 
 def digits_10k():
@@ -60,7 +71,7 @@ def mnist(split="train", folder=None):
     if missing:
         download.download(missing, place)
     paths = [download.find(name, place) for name in names]
-    images, labels = (_parse_idx(download.verified(path, name), path) for path, name in zip(paths, names, strict=True))
+    images, labels = (pictures.parse_idx(download.verified(path, name), path) for path, name in zip(paths, names, strict=True))
     return images, labels
 
 
@@ -100,20 +111,7 @@ def svhn(split="train", folder=None):
                          f"got {_describe(pixels)} and {_describe(labels)}")
     if not np.isin(labels, np.arange(1, 11)).all():
         raise InputError(f"{path}: expected labels from 1 to 10; got {np.setdiff1d(labels, np.arange(1, 11))[0]:g}")
-    return _shrunk(pixels.transpose(3, 0, 1, 2)), (labels[:, 0] % 10).astype(np.uint8)
-
-
-def _shrunk(pixels):
-    """32 x 32 pixels to 28 x 28: uint8 (n, 32, 32, c) -> (n, 28, 28, c). A new pixel is the mean of the area that it covers."""
-    i = np.arange(28)  # along an axis, new pixel i covers the old ones from 8 i / 7 to 8 (i + 1) / 7: parts of two
-    areas = np.zeros((28, 32), np.float32)
-    areas[i, i + i // 7] = (7 - i % 7) / 8
-    areas[i, i + i // 7 + 1] = (1 + i % 7) / 8
-    shrunk = np.empty((len(pixels), 28, 28, pixels.shape[-1]), np.uint8)
-    for start in range(0, len(pixels), 500):  # as floats, all of them would fill a gigabyte
-        chunk = pixels[start:start + 500].transpose(0, 3, 1, 2).astype(np.float32)
-        shrunk[start:start + 500] = np.rint(areas @ chunk @ areas.T).transpose(0, 2, 3, 1)
-    return shrunk
+    return resampled(pixels.transpose(3, 0, 1, 2), 28), (labels[:, 0] % 10).astype(np.uint8)
 
 
 def few_labels(labels, n, rng):
@@ -124,6 +122,8 @@ def few_labels(labels, n, rng):
     `turn = rng.permutation(10)`, and class i keeps one more if turn[i] < n % 10.
     InputError for other labels, if n < 10 (a class would keep none), or if a class has too few.
     """
+    if labels is None:
+        raise InputError("labels: expected pictures with labels from 0 to 9; got pictures without labels")
     if not np.isin(labels, np.arange(10)).all():
         raise InputError(f"labels: expected integers from 0 to 9; got {np.setdiff1d(labels, np.arange(10))[0]}")
     kept = np.full(len(labels), -1)
@@ -169,25 +169,12 @@ def _describe(x):
     return f"{x.dtype} {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__
 
 
-def read_idx(path):
-    """The uint8 array of 1 to 3 axes in the idx file `path`, gzipped or not.
+def fingerprint(images, labels=None):
+    """The SHA-256 of pictures and labels, by which a run that is resumed knows its data again."""
+    from hashlib import sha256  # slow to import
 
-    The format, from LeCun's MNIST page: the bytes 0, 0, 8 (for uint8) and the number of axes; the length of each axis as a
-    big-endian uint32; the values, last axis fastest. InputError for anything else, and for more than download.MAX_BYTES.
-    """
-    return _parse_idx(download.inflated(path), path)
-
-
-def _parse_idx(raw, path):
-    if raw[:3] != b"\0\0\x08" or raw[3:4] not in (b"\1", b"\2", b"\3"):
-        raise InputError(f"{path}: expected an idx file, which begins with 00 00 08 and 01, 02 or 03; "
-                         f"got {raw[:4].hex(' ') or 'an empty file'}")
-    start = 4 + 4 * raw[3]
-    if len(raw) < start:
-        raise InputError(f"{path}: expected an idx header of {start} bytes; got {len(raw)}")
-    shape = np.frombuffer(raw, ">u4", count=raw[3], offset=4).tolist()
-    size = math.prod(shape)
-    if size == 0 or len(raw) - start != size:
-        raise InputError(f"{path}: expected at least 1 value and as many as the header says, "
-                         f"{' x '.join(map(str, shape))} = {size}; got {len(raw) - start}")
-    return np.frombuffer(raw, np.uint8, offset=start).reshape(shape).copy()  # a copy, since `raw` is read-only
+    arrays = [array for array in (images, labels) if array is not None]
+    digest = sha256(repr([(array.shape, str(array.dtype)) for array in arrays]).encode())
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()

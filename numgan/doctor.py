@@ -189,15 +189,16 @@ class Doctor:
     """`remarks` for training.train: what the classifier sees in samples of digits; and one line, if the run needs it.
 
     A sign is reported if both snapshots before had it, too: one sheet of `n` samples may miss a digit by chance. A run that
-    misses fewer digits than two snapshots ago is learning, and has not collapsed.
+    misses fewer digits than two snapshots ago is learning, and has not collapsed. Other grey images can have the size of
+    digits: with digits=False, no samples are drawn.
     """
 
-    def __init__(self, n=200):
-        self.n, self.before = n, [{}, {}]
+    def __init__(self, n=200, digits=True):
+        self.n, self.digits, self.before = n, digits, [{}, {}]
 
     def __call__(self, run):
         """The lines."""
-        digits = getattr(run.game, "image_shape", None) == DIGITS
+        digits = self.digits and getattr(run.game, "image_shape", None) == DIGITS
         seen = examine(run.game, run.history, run.step * run.batches.size, run.batches.examples(self.n) if digits else None,
                        self.n)
         if seen.counts is not None:

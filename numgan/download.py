@@ -1,7 +1,7 @@
 """MNIST's four files: finding them, checking them, and downloading those that are missing.
 
 Nothing that a mirror or a header claims is believed: the bytes that arrive are counted, unpacked within a limit and compared
-with a SHA-256. Read matlab.py next.
+with a SHA-256. Read pictures.py next.
 """
 
 import os

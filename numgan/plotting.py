@@ -28,22 +28,26 @@ def save_figure(path, figure, dpi=100):
 
 
 def sheet(images, columns=None, border=2):
-    """Images (n, H, W, 1) in [-1, 1], row by row in one uint8 array. columns: images in a row, by default √n rounded up."""
-    n, h, w, _ = images.shape
+    """Images (n, H, W, C) in [-1, 1], row by row in one array: uint8 (height, width, C), without the last axis if C = 1.
+
+    columns: images in a row, by default √n rounded up.
+    """
+    n, h, w, c = images.shape
     columns = columns or int(np.ceil(np.sqrt(n)))
     rows = -(-n // columns)
-    page = np.zeros((rows, columns, h + border, w + border), np.uint8)
-    page.reshape(-1, h + border, w + border)[:n, :h, :w] = np.rint((images[..., 0] + 1) * 127.5)
-    page = page.transpose(0, 2, 1, 3).reshape(rows * (h + border), columns * (w + border))
-    return np.pad(page, ((border, 0), (border, 0)))
+    page = np.zeros((rows, columns, h + border, w + border, c), np.uint8)
+    page.reshape(-1, h + border, w + border, c)[:n, :h, :w] = np.rint((images + 1) * 127.5)
+    page = page.transpose(0, 2, 1, 3, 4).reshape(rows * (h + border), columns * (w + border), c)
+    page = np.pad(page, ((border, 0), (border, 0), (0, 0)))
+    return page[..., 0] if c == 1 else page
 
 
 def save_sheet(path, images, columns=None, zoom=2):
-    """Write a sheet of images (n, H, W, 1) in [-1, 1] as a PNG file, every pixel enlarged to `zoom` × `zoom`."""
+    """Write a sheet of images (n, H, W, C) in [-1, 1], C = 1 or 3, as a PNG file; every pixel becomes `zoom` × `zoom`."""
     from matplotlib.image import imsave
     page = sheet(images, columns).repeat(zoom, 0).repeat(zoom, 1)
     with atomic(path) as temporary:
-        imsave(temporary, page[..., None].repeat(3, 2))  # RGB: a colour map would merge some of the 256 levels
+        imsave(temporary, np.stack([page] * 3, -1) if page.ndim == 2 else page)  # RGB: a colour map would merge some levels
 
 
 def save_curves(path, history, panels, equilibrium):

@@ -1,8 +1,10 @@
-"""Images at another size: smaller by averages, larger by cubic interpolation. Arrays, no gradients.
+"""Images of another size: a smaller one has means of areas, a larger one lies on a smooth curve through the pixels.
 
-Both are linear and treat rows and columns alike: with a matrix R from old to new positions, an image X becomes R X Rᵀ.
-Read games/game.py next.
+Both are linear and treat rows and columns alike: with a matrix R (new, old), whose rows add up to 1, an image X becomes R X Rᵀ.
+Arrays, no gradients. Read matlab.py next.
 """
+
+import functools
 
 import numpy as np
 
@@ -10,35 +12,75 @@ from .errors import InputError
 
 
 def shrink(images, factor):
-    """The mean of each block of factor × factor pixels: (n, factor·h, factor·w, C) -> (n, h, w, C)."""
-    n, height, width, channels = images.shape
-    if factor < 1 or height % factor or width % factor:
+    """Means of blocks of factor × factor pixels: float (n, factor·h, factor·w, C) -> (n, h, w, C), of the same dtype."""
+    _check("shrink", images, factor)
+    if images.shape[1] % factor or images.shape[2] % factor:
         raise InputError(f"shrink: expected images whose height and width {factor} divides, got {images.shape}")
-    return images.reshape(n, height // factor, factor, width // factor, factor, channels).mean((2, 4))
+    return _resized(images, images.shape[1] // factor, images.shape[2] // factor)
 
 
 def bicubic(images, factor):
-    """Cubic interpolation (Keys 1981, with a = -1/2): (n, h, w, C) -> (n, factor·h, factor·w, C), of the same dtype.
+    """Cubic interpolation, see `cubic`: float (n, h, w, C) -> (n, factor·h, factor·w, C), of the same dtype.
 
-    Between pixels, which are points at the centres of their squares, it is exact for quadratic functions. Beyond the border,
-    the pixels there are repeated. Next to edges it overshoots the range of its input.
+    Next to edges it overshoots the range of its input.
     """
-    if not (np.ndim(images) == 4 and factor >= 1):
-        raise InputError(f"bicubic: expected images (n, h, w, C) and a factor >= 1, got {np.shape(images)} and {factor}")
-    rows, columns = (interpolation(size, factor).astype(images.dtype) for size in images.shape[1:3])
-    return np.einsum("ih,nhwc,jw->nijc", rows, images, columns, optimize=True)
+    _check("bicubic", images, factor)
+    return _resized(images, images.shape[1] * factor, images.shape[2] * factor)
 
 
-def interpolation(size, factor):
-    """The matrix (factor·size, size) of weights that each new position gives to the old ones; rows add up to 1."""
-    centres = (np.arange(factor * size) + 0.5) / factor - 0.5  # of the new pixels, in the old pixels' coordinates
-    taps = np.floor(centres).astype(int)[:, None] + np.arange(-1, 3)  # the four old pixels around each
-    matrix = np.zeros((factor * size, size))
-    np.add.at(matrix, (np.arange(factor * size)[:, None], taps.clip(0, size - 1)), keys(centres[:, None] - taps))
+def resampled(pixels, size):
+    """Pictures of size × size pixels: uint8 (n, h, w, C) -> (n, size, size, C), rounded to the nearest byte.
+
+    An axis is shrunk by `area`, and enlarged by `cubic`.
+    """
+    n, h, w, c = pixels.shape
+    if h == w == size:
+        return pixels
+    new = np.empty((n, size, size, c), np.uint8)
+    chunk = max(1, 2**22 // (max(h, size) * max(w, size) * c))  # as floats, all of them might fill gigabytes
+    for i in range(0, n, chunk):
+        new[i:i + chunk] = np.rint(_resized(pixels[i:i + chunk].astype(np.float32), size, size).clip(0, 255))
+    return new
+
+
+def _resized(images, height, width):
+    down, across = weights(images.shape[1], height), weights(images.shape[2], width)
+    planes = images.transpose(0, 3, 1, 2)
+    return (down.astype(images.dtype) @ planes @ across.T.astype(images.dtype)).transpose(0, 2, 3, 1)
+
+
+@functools.lru_cache(64)
+def weights(old, new):
+    """The matrix (new, old) for an axis."""
+    return area(old, new) if new < old else cubic(old, new)
+
+
+def area(old, new):
+    """Means of areas, (new, old): new pixel i covers the old ones from i · old/new to (i + 1) · old/new, parts included."""
+    i, j = np.ogrid[:new, :old]
+    return np.clip(np.minimum((i + 1) * old, (j + 1) * new) - np.maximum(i * old, j * new), 0, None) / old
+
+
+def cubic(old, new):
+    """Cubic convolution (Keys 1981), (new, old): a new pixel is a sum of the four old ones around its centre.
+
+    Pixels are points at the centres of their squares. Beyond the border, the outermost pixel is repeated. Elsewhere, quadratic
+    functions stay what they are.
+    """
+    centres = (np.arange(new) + 0.5) * (old / new) - 0.5
+    matrix = np.zeros((new, old))
+    for offset in range(-1, 3):
+        neighbour = np.floor(centres).astype(int) + offset
+        np.add.at(matrix, (np.arange(new), neighbour.clip(0, old - 1)), keys(np.abs(centres - neighbour)))
     return matrix
 
 
 def keys(s):
-    """The kernel of Keys 1981, eq. 15, at distance s in pixels."""
-    s = np.abs(s)
-    return np.where(s <= 1, (1.5 * s - 2.5) * s**2 + 1, np.where(s < 2, ((-0.5 * s + 2.5) * s - 4) * s + 2, 0))
+    """The kernel of Keys 1981, eq. 15 (a = -1/2), at distances s >= 0 in pixels."""
+    return np.where(s < 1, ((1.5 * s - 2.5) * s) * s + 1, np.where(s < 2, ((-0.5 * s + 2.5) * s - 4) * s + 2, 0))
+
+
+def _check(name, images, factor):
+    if not (np.ndim(images) == 4 and images.dtype.kind == "f" and isinstance(factor, (int, np.integer)) and factor >= 1):
+        raise InputError(f"{name}: expected images (n, h, w, C) of floats and a whole factor >= 1, got {np.shape(images)} and "
+                         f"{factor!r}")

@@ -22,6 +22,7 @@ PLAYS |= {"SRGAN, mse": ("SRGAN", SMALL | {"objective": "mse"}),
           "DCGAN, d_steps=2": ("DCGAN", SMALL | {"d_steps": 2, "real_label": 0.9, "objective": "saturating", "lr_steps": 8.5,
                                          "average": 0.9}),
           "DCGAN, float64": ("DCGAN", SMALL | {"dtype": "float64"}),
+          "DCGAN, colour": ("DCGAN", SMALL | {"channels": 3}),
           "DCGAN, lr=0.1": ("DCGAN", SMALL | {"lr": 0.1})}  # with pictures that change
 
 
@@ -29,7 +30,7 @@ def new_run(out, play="DCGAN", seed=3, size=6, about=None):
     """A run from its beginning, on random images."""
     name, settings = PLAYS[play]
     game = build(name, settings, np.random.default_rng(seed))
-    images = np.random.default_rng(7).integers(0, 256, (50, *game.image_shape[:2]), np.uint8)
+    images = np.random.default_rng(7).integers(0, 256, (50, *game.image_shape), np.uint8)
     labels = np.random.default_rng(6).integers(0, 10, 50)
     if name == "SGAN":
         labels[::2] = -1

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numgan import data, download
+from numgan import data, download, pictures
 from numgan.errors import InputError
 
 from .digits import IMAGES, LABELS, assert_is_fake, idx, names_in, random_bytes
@@ -116,7 +116,7 @@ def test_read_idx_reads_raw_and_gzipped_files_whatever_their_name(tmp_path, pack
     for name in ("digits", "digits.gz"):
         path = tmp_path / name
         path.write_bytes(pack(idx(array)))
-        got = data.read_idx(path)
+        got = pictures.read_idx(path)
         assert got.dtype == np.uint8
         np.testing.assert_array_equal(got, array)
         assert got.flags.writeable
@@ -151,14 +151,14 @@ def test_read_idx_refuses_bad_files(tmp_path, name):
     path = tmp_path / "digits"
     path.write_bytes(content)
     with refused(path, "expected", *mentions):
-        data.read_idx(path)
+        pictures.read_idx(path)
 
 
 def test_read_idx_refuses_what_is_no_file(tmp_path):
     with refused(tmp_path / "absent", "No such file"):
-        data.read_idx(tmp_path / "absent")
+        pictures.read_idx(tmp_path / "absent")
     with refused(tmp_path, "got "):
-        data.read_idx(tmp_path)
+        pictures.read_idx(tmp_path)
 
 
 @pytest.mark.parametrize("lengths", [(2**31, 2, 2), (2**32 - 1,) * 3, (60000, 280, 280)])
@@ -168,7 +168,7 @@ def test_read_idx_never_allocates_what_a_header_claims(tmp_path, lengths):
     tracemalloc.start()
     try:
         with refused(path, " x ".join(map(str, lengths)), "got 10"):
-            data.read_idx(path)
+            pictures.read_idx(path)
         assert tracemalloc.get_traced_memory()[1] < 2 * download.MAX_BYTES
     finally:
         tracemalloc.stop()
@@ -180,7 +180,7 @@ def test_read_idx_survives_a_gzip_bomb(tmp_path):
     tracemalloc.start()
     try:
         with refused(path, f"at most {download.MAX_BYTES} bytes"):
-            data.read_idx(path)
+            pictures.read_idx(path)
         assert tracemalloc.get_traced_memory()[1] < 3 * download.MAX_BYTES
     finally:
         tracemalloc.stop()
@@ -195,7 +195,7 @@ def check_right_or_refused(path, content):
     """read_idx gives the array whose idx file this is, or refuses it in one line; returns whether it gave one."""
     path.write_bytes(content)
     try:
-        array = data.read_idx(path)
+        array = pictures.read_idx(path)
     except InputError as error:
         message = str(error)
         assert message.startswith(f"{path}: expected ")

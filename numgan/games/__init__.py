@@ -8,7 +8,7 @@ from .acgan import ACGAN
 from .began import BEGAN
 from .dcgan import DCGAN
 from .game import Game
-from .gan import GAN
+from .gan import GAN, ImageGAN
 from .lsgan import LSGAN
 from .mixture import MixtureGAN, MixtureLSGAN
 from .sgan import SGAN
@@ -39,6 +39,7 @@ __all__ = [
     "SGAN",
     "SRGAN",
     "Game",
+    "ImageGAN",
     "MixtureGAN",
     "MixtureLSGAN",
     "VanillaGAN",

@@ -101,5 +101,5 @@ class ACGAN(ConvolutionalGAN):
         return np.concatenate([z, np.eye(CLASSES, dtype=self.dtype)[labels]], 1)
 
     def classify(self, images):
-        """The class that D assigns to each image: float32 (n, 28, 28, 1) in [-1, 1] -> integers (n,)."""
+        """The class that D assigns to each image: float32 (n, H, W, C) in [-1, 1] -> integers (n,)."""
         return self.outputs(images)[:, 1:].argmax(1)

@@ -12,7 +12,7 @@ from ..layers import ELU, Conv2D, Dense, Flatten, Reshape, ResizeConv2D, Tanh
 from ..network import Sequential
 from ..ops import abs
 from .game import evaluate
-from .gan import GAN
+from .gan import ImageGAN
 from .looks import Looks
 from .minibatch import as_one_batch
 
@@ -54,7 +54,7 @@ class Reconstructions(Looks):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class BEGAN(GAN):
+class BEGAN(ImageGAN):
     """D reconstructs images. Its output for an image x is the error L(x) = mean |x - D(x)| (section 3.1 with η = 1).
 
         L_D = L(x) - k L(G(z)),   L_G = L(G(z)),   k ← k + λ (γ L(x) - L(G(z))), within [0, 1]       (section 3.4)
@@ -66,7 +66,6 @@ class BEGAN(GAN):
     k_step  λ in [0, 1]. With the paper's 0.001, k is still below 0.05 after a thousand steps on digits, and G draws the same
             easy shape for every z
     width   base number of channels in both networks
-    size    height and width of the images, a multiple of 4
 
     G has the decoder's layers and a final tanh, which keeps images in [-1, 1]. The decoder has no tanh: on mostly black
     images it would soon saturate, and the gradient would vanish.
@@ -75,29 +74,28 @@ class BEGAN(GAN):
     gamma: float = 0.95
     k_step: float = 0.05
     width: int = 32
-    size: int = 28
     latent_dim: int = 64
     lr: float = 3e-4
 
     batch_size = 16
+    size_step = 4
 
     def build(self):
         """Make G, D (an encoder and a decoder), k, the losses and the looks."""
         if not 0 < self.gamma <= 1 or not 0 <= self.k_step <= 1:
             raise InputError(f"expected 0 < gamma <= 1 and 0 <= k_step <= 1, got {self.gamma} and {self.k_step}")
-        if not (isinstance(self.size, int) and self.size >= 4 and self.size % 4 == 0):
-            raise InputError(f"expected a size that is a positive multiple of 4, got {self.size!r}")
-        width, small = self.width, self.size // 4
+        shape, width, small = self.checked_shape(), self.width, self.size // 4
 
         def decoder():
             return (Dense(small * small * width), Reshape(small, small, width), Conv2D(width, 3), ELU(),
-                    ResizeConv2D(width, 3), ELU(), Conv2D(width, 3), ELU(), ResizeConv2D(width, 3), ELU(), Conv2D(1, 3))
+                    ResizeConv2D(width, 3), ELU(), Conv2D(width, 3), ELU(), ResizeConv2D(width, 3), ELU(),
+                    Conv2D(self.channels, 3))
 
         encoder = (Conv2D(width, 3, strides=2), ELU(), Conv2D(2 * width, 3, strides=2), ELU(), Conv2D(2 * width, 3), ELU(),
                    Flatten(), Dense(self.latent_dim))
         made = dict(rng=self.rng, dtype=self.dtype)
         self.generator = Sequential(*decoder(), Tanh(), input_shape=(self.latent_dim,), **made)
-        self.discriminator = Sequential(*encoder, *decoder(), input_shape=(self.size, self.size, 1), **made)
+        self.discriminator = Sequential(*encoder, *decoder(), input_shape=shape, **made)
         self.k = np.zeros((), self.dtype)
         self.losses = Balance(self.k)
         self.looks = Reconstructions(
@@ -109,7 +107,7 @@ class BEGAN(GAN):
         return rng.uniform(-1, 1, size)
 
     def discriminate(self, images):
-        """L(x) of each image x: Tensor (n, H, W, 1) -> (n,)."""
+        """L(x) of each image x: Tensor (n, H, W, C) -> (n,)."""
         return abs(images - self.discriminator(images)).mean((1, 2, 3))
 
     def d_outputs(self, real, fake):
@@ -124,5 +122,5 @@ class BEGAN(GAN):
         return figures | {"k": self.k.item(), "convergence": figures["d_real"] + np.abs(balance).item()}
 
     def reconstruct(self, images):
-        """D(x) for images x (n, H, W, 1) in [-1, 1], clipped to that range."""
+        """D(x) for images x (n, H, W, C) in [-1, 1], clipped to that range."""
         return evaluate(self.discriminator, self.discriminator, np.asarray(images, self.dtype)).clip(-1, 1)

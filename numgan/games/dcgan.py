@@ -21,19 +21,18 @@ from ..layers import (
 )
 from ..network import Sequential
 from .crossentropy import CrossEntropy
-from .gan import GAN
+from .gan import ImageGAN
 from .looks import Samples
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ConvolutionalGAN(GAN):
+class ConvolutionalGAN(ImageGAN):
     """DCGAN's networks, for games with any losses.
 
     G projects z to size/4 × size/4 × 2·width and doubles height and width twice; D halves them twice. Upsampling is
     by resize-convolution, which avoids checkerboard artefacts (Odena, Dumoulin & Olah 2016). Both players' steps use the
     same fake images.
 
-    size     height and width of the images, a multiple of 4
     width    channels of the larger feature maps
     norm     "batch", or "weight" for weight-normalised layers in place of batch normalisation, in D as well (Xiang & Li 2017)
     dropout  the rate of D's Dropout layers
@@ -44,13 +43,13 @@ class ConvolutionalGAN(GAN):
     better digits in the same time: demos/README.md has the figures.
     """
 
-    size: int = 28
     width: int = 64
     norm: str = "batch"
     dropout: float = 0.0
     lr: float | None = None
     average: float | None = 0.999
 
+    size_step = 4
     rates = 2e-3, 5e-4  # G's and D's
     fresh_z = False
 
@@ -63,33 +62,31 @@ class ConvolutionalGAN(GAN):
 
     def build_networks(self, extra=0):
         """Make G and D, by default with 852,609 and 212,865 parameters; codes and D's outputs have `extra` more numbers."""
-        size, width = self.size, self.width
-        if not (isinstance(size, int) and size >= 4 and size % 4 == 0):
-            raise InputError(f"expected a size that is a positive multiple of 4, got {size!r}")
+        shape, width = self.checked_shape(), self.width
         if self.norm not in ("batch", "weight"):
             raise InputError(f"expected norm batch or weight, got {self.norm!r}")
         if self.lr is None:
             self.lr, d_lr = (2e-4, 2e-4) if self.norm == "weight" else self.rates
             self.d_lr = d_lr if self.d_lr is None else self.d_lr
-        small = (size // 4, size // 4, 2 * width)
+        small = (self.size // 4, self.size // 4, 2 * width)
         if self.norm == "batch":
             options = {}
             generator = [
                 Dense(math.prod(small)), LeakyReLU(0.2), BatchNorm(), Reshape(*small),
                 ResizeConv2D(width, 5), BatchNorm(), LeakyReLU(0.2),
-                ResizeConv2D(1, 5), Tanh()]
+                ResizeConv2D(self.channels, 5), Tanh()]
         else:
             options = dict(weight_norm=True, init=unit_length)
             generator = [
                 Dense(math.prod(small), **options), LeakyReLU(0.2), Reshape(*small),
                 ResizeConv2D(width, 5, **options), LeakyReLU(0.2),
-                ResizeConv2D(1, 5, **options), Tanh()]
+                ResizeConv2D(self.channels, 5, **options), Tanh()]
         discriminator = [
             Conv2D(width, 5, strides=2, **options), LeakyReLU(0.2), Dropout(self.dropout),
             Conv2D(2 * width, 5, strides=2, **options), LeakyReLU(0.2), Dropout(self.dropout),
             Flatten(), Dense(1 + extra, **options)]
         self.generator = Sequential(*generator, input_shape=(self.latent_dim + extra,), rng=self.rng, dtype=self.dtype)
-        self.discriminator = Sequential(*discriminator, input_shape=(size, size, 1), rng=self.rng, dtype=self.dtype)
+        self.discriminator = Sequential(*discriminator, input_shape=shape, rng=self.rng, dtype=self.dtype)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -58,6 +58,8 @@ def check_images(images, shape, multiple, where):
 
 def check_labels(labels, images, lowest, where):
     """InputError unless `labels` are integers in lowest … 9, one for each image."""
+    if labels is None:
+        raise InputError(f"{where}: expected {len(images)} integer labels, got images without labels")
     labels = np.asarray(labels)
     if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
         raise InputError(f"{where}: expected {len(images)} integer labels, got {labels.dtype} {labels.shape}")

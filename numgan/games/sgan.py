@@ -3,6 +3,7 @@
 Read began.py next.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..network import Sequential
 from ..ops import exp, log
 from ..tensor import Tensor, no_grad
 from .crossentropy import CrossEntropy
-from .gan import GAN
+from .gan import ImageGAN
 from .looks import ClassReader
 from .minibatch import PixelRange, check_labels, split
 
@@ -55,7 +56,7 @@ class ClassesAndFake(CrossEntropy):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SGAN(GAN):
+class SGAN(ImageGAN):
     """D is the classifier. G has one of two objectives:
 
     objective   "feature matching": the mean of D's last hidden layer on fake images is to match that on real ones (Salimans
@@ -64,10 +65,8 @@ class SGAN(GAN):
     width       sets the layers' sizes. At 500 they are those of Salimans et al. for MNIST: D 1000-500-250-250-250 with
                 Gaussian noise on every layer's input, G 500-500 (theirs have weight norm in D and softplus in G). Networks
                 half as wide learn as much per step, in half the time
-    size        height and width of the images
     """
 
-    size: int = 28
     width: int = 256
     lr: float = 2e-3
     lr_steps: float | None = 6000
@@ -81,16 +80,16 @@ class SGAN(GAN):
         """Make the networks, losses and looks."""
         if self.objective not in ("feature matching", "non-saturating"):
             raise InputError(f"expected objective feature matching or non-saturating, got {self.objective!r}")
-        size, width = self.size, self.width
+        shape, width = self.checked_shape(), self.width
         hidden = [2 * width, width, width // 2, width // 2, width // 2]
         discriminator = [Flatten(), GaussianNoise(0.3)]
         for units in hidden:
             discriminator += [Dense(units), ReLU(), GaussianNoise(0.5)]
         generator = [Dense(width), BatchNorm(), ReLU(), Dense(width), BatchNorm(), ReLU(),
-                     Dense(size * size), Sigmoid(), Reshape(size, size, 1)]
+                     Dense(math.prod(shape)), Sigmoid(), Reshape(*shape)]
         made = dict(rng=self.rng, dtype=self.dtype)
         self.generator = Sequential(*generator, input_shape=(self.latent_dim,), **made)
-        self.discriminator = Sequential(*discriminator, Dense(10), input_shape=(size, size, 1), **made)
+        self.discriminator = Sequential(*discriminator, Dense(10), input_shape=shape, **made)
         self.losses = ClassesAndFake(real_label=self.real_label)
         self.looks = ClassReader(accuracies=("class_accuracy",))
 
@@ -117,17 +116,17 @@ class SGAN(GAN):
         return {"g_loss": loss.item()} | self.losses.g_figures(y_fake.data, batch)
 
     def features(self, images):
-        """D's last hidden layer, with its noise, (n, 28, 28, 1) -> (n, d)."""
+        """D's last hidden layer, with its noise, (n, H, W, C) -> (n, d)."""
         for layer in self.discriminator.stack[:-1]:
             images = layer(images)
         return images
 
     def supervised_step(self, images, labels):
-        """A step of D as a plain classifier of labelled images (N, H, W, 1) in [-1, 1]: the baseline for the game."""
+        """A step of D as a plain classifier of labelled images (N, H, W, C) in [-1, 1]: the baseline for the game."""
         loss = softmax_cross_entropy(self.discriminate(Tensor(self.pixels.inward(images))), labels)
         self.d_optimizer.minimize(loss)
         return {"d_loss": loss.item()}
 
     def classify(self, images):
-        """The digit that D assigns to each image: float32 (n, 28, 28, 1) in [-1, 1] -> integers (n,)."""
+        """The digit that D assigns to each image: float32 (n, H, W, C) in [-1, 1] -> integers (n,)."""
         return self.outputs(images).argmax(1)

@@ -4,6 +4,7 @@ The networks are as published. The recipes of "dense" and "shallow" are not: as 
 drawn with an average of G's weights. The published recipes are `--recipe tutorial` of demos/mnist_gan.py.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,33 +13,31 @@ from ..errors import InputError
 from ..layers import Dense, Dropout, Flatten, LeakyReLU, ReLU, Reshape, Sigmoid, Tanh, normal
 from ..network import Sequential
 from .crossentropy import CrossEntropy
-from .gan import GAN
+from .gan import GAN, ImageGAN
 from .looks import Samples
 from .minibatch import PixelRange, as_one_batch
 
-IMAGE = (28, 28, 1)
 
-
-def dense():
-    """Three hidden layers each, dropout in D. G 1,463,312, D 1,460,225 parameters."""
+def dense(shape):
+    """Three hidden layers each, dropout in D. For 28 × 28 × 1 images, G has 1,463,312 and D 1,460,225 parameters."""
     generator = (Dense(256), LeakyReLU(0.2), Dense(512), LeakyReLU(0.2), Dense(1024), LeakyReLU(0.2),
-                 Dense(784), Tanh(), Reshape(*IMAGE))
+                 Dense(math.prod(shape)), Tanh(), Reshape(*shape))
     discriminator = (Flatten(), Dense(1024, init=normal(0.02)), LeakyReLU(0.2), Dropout(0.3),
                      Dense(512), LeakyReLU(0.2), Dropout(0.3), Dense(256), LeakyReLU(0.2), Dropout(0.3), Dense(1))
     return generator, discriminator
 
 
-def shallow():
+def shallow(shape):
     """One hidden layer each, all weights from N(0, 0.01²), pixels in [0, 1]."""
     init = normal(0.01)
-    generator = Dense(256, init=init), ReLU(), Dense(784, init=init), Sigmoid(), Reshape(*IMAGE)
+    generator = Dense(256, init=init), ReLU(), Dense(math.prod(shape), init=init), Sigmoid(), Reshape(*shape)
     discriminator = Flatten(), Dense(256, init=init), ReLU(), Dense(1, init=init)
     return generator, discriminator
 
 
-def minimal():
+def minimal(shape):
     """One hidden layer of 128 each. At its published learning rate, 0.01, G soon collapses to a single image."""
-    generator = Dense(128), ReLU(), Dense(784), Tanh(), Reshape(*IMAGE)
+    generator = Dense(128), ReLU(), Dense(math.prod(shape)), Tanh(), Reshape(*shape)
     discriminator = Flatten(), Dense(128), ReLU(), Dense(1)
     return generator, discriminator
 
@@ -68,7 +67,7 @@ VARIANTS = {
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class VanillaGAN(GAN):
+class VanillaGAN(ImageGAN):
     """Fully connected networks. A setting that is None takes the value of the variant: "dense", "shallow" or "minimal".
 
     If lr is given, d_lr is the same unless it is given, too.
@@ -85,7 +84,8 @@ class VanillaGAN(GAN):
     average: float | None = 0.999
 
     def build(self):
-        """Make the networks, for 28 × 28 × 1 images, the losses and the looks."""
+        """Make the networks, the losses and the looks."""
+        shape = self.checked_shape()
         if self.variant not in VARIANTS:
             raise InputError(f"expected variant {', '.join(VARIANTS)}, got {self.variant!r}")
         variant = VARIANTS[self.variant]
@@ -95,9 +95,9 @@ class VanillaGAN(GAN):
             if getattr(self, name) is None:
                 setattr(self, name, getattr(variant, name))
         self.batch_size, self.prior, self.pixels = variant.batch_size, variant.prior, variant.pixels
-        generator, discriminator = variant.layers()
+        generator, discriminator = variant.layers(shape)
         self.generator = Sequential(*generator, input_shape=(self.latent_dim,), rng=self.rng, dtype=self.dtype)
-        self.discriminator = Sequential(*discriminator, input_shape=IMAGE, rng=self.rng, dtype=self.dtype)
+        self.discriminator = Sequential(*discriminator, input_shape=shape, rng=self.rng, dtype=self.dtype)
         self.losses = CrossEntropy(self.objective, self.real_label, weight=variant.weight)
         self.looks = Samples(references=self.losses.equilibrium())
 

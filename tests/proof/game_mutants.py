@@ -1,6 +1,6 @@
 """Planted faults in the rules of the games, in what their logs report, and in what is shown of a run."""
 
-from numgan import batches, data, doctor, latent, layers, optim, plotting
+from numgan import batches, data, doctor, latent, layers, optim, pictures, plotting, resample
 from numgan.games import acgan, began, crossentropy, gan, lsgan, minibatch, mixture, sgan, srgan, vanilla
 
 from . import games, shown
@@ -122,5 +122,21 @@ def game_mutants():
                  (batches.HalfLabelledBatches.__next__, "self.size // 2", "(self.size + 1) // 2"),
                  (batches.HalfLabelledBatches.__next__, "labels[half:] = -1", "pass"),
                  (data.few_labels, "turn[i] < n % 10", "i < n % 10"),
-                 (latent.descend, "game.drawing_network", "game.generator")),
+                 (latent.descend, "game.drawing_network", "game.generator"),
+                 (plotting.sheet, "transpose(0, 2, 1, 3, 4)", "transpose(0, 2, 1, 3, 4)[..., ::-1]")),
+        *textual("pictures", shown.PROPERTIES[-3:],
+                 (resample.area, "np.minimum((i + 1) * old, (j + 1) * new) - np.maximum(i * old, j * new)",
+                  "(i * old // new == j) * old"),
+                 (resample.area, "None) / old", "None) / new"),
+                 (resample.cubic, "(old / new) - 0.5", "(old / new)"),
+                 (resample.cubic, "(np.arange(new) + 0.5)", "(np.arange(new))"),
+                 (resample.cubic, "neighbour.clip(0, old - 1)", "neighbour % old"),
+                 (resample.keys, "((1.5 * s - 2.5) * s) * s + 1", "((1.25 * s - 2.25) * s) * s + 1"),
+                 (resample.keys, "-0.5 * s", "-0.75 * s"),
+                 (resample.resampled, "np.rint(", "np.floor("), (resample.resampled, ".clip(0, 255)", ""),
+                 (pictures._opaque, "255 + (colours - 255) * alpha", "colours * alpha"),
+                 (pictures._square, "(w - side) // 2", "0"), (pictures._square, "(h - side) // 2", "0"),
+                 (pictures._grey_if_grey, "(images[..., :2] != images[..., 1:])", "(images[..., :1] != images[..., 1:2])"),
+                 (pictures._grey_if_grey, "(images[..., :2] != images[..., 1:])", "(images[..., :1] != images[..., 2:])"),
+                 (pictures._grey_if_grey, ".any()", ".all()")),
     ]

@@ -4,7 +4,7 @@ import tempfile
 
 import numpy as np
 
-from numgan import data, doctor, metrics, plotting
+from numgan import data, doctor, metrics, pictures, plotting, resample
 from numgan.batches import HalfLabelledBatches
 from numgan.games import DCGAN
 from numgan.latent import descend
@@ -141,6 +141,45 @@ def descent_goes_through_the_drawing_network():
     assert errors.mean() < 0.05 * at_first.mean()
 
 
+def pictures_of_another_size_have_exact_weights():
+    """An area's mean; Keys's published weights at a quarter of a pixel; bytes that are rounded and never overflow.
+
+    `weights` keeps what it made, so only sizes that a fault cannot have reached are resampled here.
+    """
+    np.testing.assert_allclose(resample.area(5, 3), [[.6, .4, 0, 0, 0], [0, .2, .6, .2, 0], [0, 0, 0, .4, .6]])
+    enlarged = resample.cubic(8, 16) * 128
+    np.testing.assert_allclose(enlarged[[0, 7, 8]], [[137, -9, *[0] * 6], [0, 0, -9, 111, 29, -3, 0, 0],
+                                                     [0, 0, -3, 29, 111, -9, 0, 0]], atol=1e-12)
+    steps = np.repeat(np.uint8([[[[255], [255], [0], [0], [90], [91]]]]), 6, 1)
+    exact = (resample.weights(6, 12) @ steps[0, :, :, 0].astype(float) @ resample.weights(6, 12).T)
+    assert exact.max() > 260
+    assert exact.min() < -5
+    np.testing.assert_array_equal(resample.resampled(steps, 12)[0, ..., 0], np.rint(np.clip(exact, 0, 255)))
+
+
+def pictures_become_square_opaque_and_grey_if_they_are():
+    """By the rules of pictures.read."""
+    pixels = np.arange(2 * 3 * 5 * 3, dtype=np.uint8).reshape(2, 3, 5, 3)
+    np.testing.assert_array_equal(pictures.alike(pixels), pixels[:, :, 1:4])
+    np.testing.assert_array_equal(pictures.alike(pixels.transpose(0, 2, 1, 3)), pixels.transpose(0, 2, 1, 3)[:, 1:4])
+    np.testing.assert_array_equal(pictures.alike(pixels[..., :1]), pixels[:, :, 1:4, 0])
+    np.testing.assert_array_equal(pictures.alike(pixels[..., [1, 1, 1]]), pixels[:, :, 1:4, 1])
+    for two in ([1, 1, 0], [0, 1, 1], [0, 1, 0]):
+        np.testing.assert_array_equal(pictures.alike(pixels[..., two]), pixels[:, :, 1:4, two])
+    np.testing.assert_array_equal(pictures.alike(np.uint8([[[[200, 100, 0, 51]]]])), [[[[244, 224, 204]]]])
+
+
+def sheets_hold_images_in_their_colours():
+    """Row by row, with a border between them."""
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 4, 6, 3), np.uint8)
+    page = plotting.sheet(data.to_images(pixels), columns=3)
+    assert page.shape == (14, 26, 3)
+    for i, picture in enumerate(pixels):
+        y, x = 2 + i // 3 * 6, 2 + i % 3 * 8
+        np.testing.assert_array_equal(page[y:y + 4, x:x + 6], picture)
+
+
 PROPERTIES = [a_smoothed_curve_is_the_mean_up_to_each_step, warnings_come_at_their_thresholds,
               warnings_come_when_they_are_due, half_of_a_batch_is_labelled, few_labels_are_drawn_as_documented,
-              descent_goes_through_the_drawing_network]
+              descent_goes_through_the_drawing_network, pictures_of_another_size_have_exact_weights,
+              pictures_become_square_opaque_and_grey_if_they_are, sheets_hold_images_in_their_colours]
