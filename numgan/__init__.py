@@ -62,6 +62,7 @@ from .ops import (
     transpose,
 )
 from .optim import SGD, Adam, LinearDecay, MovingAverage
+from .residual import PixelShuffle, PReLU, Residual
 from .resize import depth_to_space, resize_conv2d, upsample
 from .tensor import Parameter, Tensor, no_grad
 

@@ -15,7 +15,7 @@ from .tensor import no_grad
 # ---- a digit classifier: for digits, what Inception is for photographs
 
 
-def network(rng):
+def network(rng, dtype=np.float32):
     """An untrained classifier of digits: (28, 28, 1) in [-1, 1] -> 64 features -> 10 logits."""
     def unit(layer, *sizes, **options):
         return layer(*sizes, use_bias=False, **options), BatchNorm(momentum=0.9), ReLU()
@@ -23,7 +23,7 @@ def network(rng):
     return Sequential(
         *unit(Conv2D, 24, 5, strides=2), *unit(Conv2D, 32, 3), *unit(Conv2D, 48, 3, strides=2), *unit(Conv2D, 48, 3),
         *unit(Conv2D, 48, 3, strides=2, padding="valid"), Flatten(), *unit(Dense, 64), Dense(10),
-        input_shape=(28, 28, 1), rng=rng)
+        input_shape=(28, 28, 1), rng=rng, dtype=dtype)
 
 
 class Classifier:
@@ -54,13 +54,13 @@ class Classifier:
             return softmax(self.net.stack[-1](self.features(images)).data.astype(np.float64)).data
 
 
-def load_classifier():
+def load_classifier(dtype=np.float32):
     """The Classifier in the package; `data/README.md` describes how it was trained and gives its accuracy."""
     from importlib.resources import files  # slow to import
 
-    net = network(np.random.default_rng(0))
+    net = network(np.random.default_rng(0), dtype)
     with (files("numgan") / "data" / "classifier.npz").open("rb") as file, np.load(file) as archive:
-        net.load_state({name: archive[name].astype(np.float32) for name in archive.files})
+        net.load_state({name: archive[name].astype(dtype) for name in archive.files})
     return Classifier(net)
 
 
@@ -131,6 +131,47 @@ def confidence(probabilities):
 def _entropy(p):
     """-Σ p ln p along the last axis, with 0 ln 0 = 0."""
     return -(p * np.log(p + (p == 0))).sum(-1)
+
+
+# ---- how near is an image to the one that it should be
+
+
+def psnr(images, originals, peak=2):
+    """Peak signal-to-noise ratio of each image, 10 log₁₀(peak² / mean squared error) in dB, (n,): infinite if they are equal.
+
+    peak is the width of the pixels' range: 2 for images (n, ...) in [-1, 1].
+    """
+    _positive("psnr", peak)
+    x, y = _pair("psnr", images, originals, dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        return 10 * np.log10(peak**2 / ((x - y)**2).mean(1))
+
+
+def ssim(images, originals):
+    """Structural similarity of each image (n, H, W, C) in [-1, 1] to its original, (n,), at most 1; H, W >= 11.
+
+    In every 11 × 11 window, with weights of a Gaussian with σ = 1.5: means μ, variances σ² and the covariance σ_xy (Wang et
+    al. 2004, eq. 13); then the mean over windows inside the image, and channels. Pixels are taken as 0 … 1, so that C₁ = 0.01²
+    and C₂ = 0.03².
+
+        (2 μ_x μ_y + C₁) (2 σ_xy + C₂) / ((μ_x² + μ_y² + C₁) (σ_x² + σ_y² + C₂))
+    """
+    _pair("ssim", images, originals)
+    if images.ndim != 4 or min(images.shape[1:3]) < 11:
+        raise InputError(f"ssim: expected images (n, H, W, C), H, W >= 11, got {_describe(images)}")
+    x, y = ((a.astype(np.float64) + 1) / 2 for a in (images, originals))
+    weights = np.exp(-np.arange(-5, 6)**2 / (2 * 1.5**2))
+    weights /= weights.sum()
+
+    def local_mean(a):
+        a = sum(weight * a[:, i:a.shape[1] - 10 + i] for i, weight in enumerate(weights))
+        return sum(weight * a[:, :, i:a.shape[2] - 10 + i] for i, weight in enumerate(weights))
+
+    mean_x, mean_y, c1, c2 = local_mean(x), local_mean(y), 0.01**2, 0.03**2
+    variances = local_mean(x * x) - mean_x**2 + local_mean(y * y) - mean_y**2
+    covariance = local_mean(x * y) - mean_x * mean_y
+    similar = (2 * mean_x * mean_y + c1) * (2 * covariance + c2) / ((mean_x**2 + mean_y**2 + c1) * (variances + c2))
+    return similar.mean((1, 2, 3))
 
 
 # ---- distances between images

@@ -1,7 +1,7 @@
 """Upsampling by copies and by pixel shuffle, and the resize-convolution computed at the small size: second reading, for speed.
 
 Legend as in conv.py: x (N, H, W, C) images, w (kh, kw, C, F) kernels. Everything here is linear and composed of known ops:
-there is nothing new to differentiate. Read games/game.py next.
+there is nothing new to differentiate. Read residual.py next.
 """
 
 import numpy as np

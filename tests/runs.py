@@ -18,7 +18,8 @@ SMALL = {"size": 8, "width": 2, "latent_dim": 4}
 PLAYS = {f"VanillaGAN, {variant}": ("VanillaGAN", {"variant": variant}) for variant in VARIANTS}
 OTHERS = [name for name in GAMES if name != "VanillaGAN" and not name.startswith("Mixture")]  # games of images
 PLAYS |= {name: (name, SMALL) for name in OTHERS}
-PLAYS |= {"DCGAN, d_steps=2": ("DCGAN", SMALL | {"d_steps": 2, "real_label": 0.9, "objective": "saturating", "lr_steps": 8.5,
+PLAYS |= {"SRGAN, mse": ("SRGAN", SMALL | {"objective": "mse"}),
+          "DCGAN, d_steps=2": ("DCGAN", SMALL | {"d_steps": 2, "real_label": 0.9, "objective": "saturating", "lr_steps": 8.5,
                                          "average": 0.9}),
           "DCGAN, float64": ("DCGAN", SMALL | {"dtype": "float64"}),
           "DCGAN, colour": ("DCGAN", SMALL | {"channels": 3}),

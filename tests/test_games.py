@@ -7,7 +7,7 @@ import numgan as ng
 from numgan import InputError, games
 from numgan.games.acgan import asked
 
-from .proof.games import INSTANCES, images_for, labels_for, play, small_game, snapshot
+from .proof.games import INSTANCES, codes_for, images_for, labels_for, play, small_game, snapshot
 from .proof.papers import GAMES, SMALL
 
 VARIANTS = [(name, settings) for name, variants in GAMES.items() for settings, _ in variants]
@@ -34,12 +34,12 @@ def test_interface(name, settings):
     assert {"d_loss", "g_loss", "d_real", "d_fake"} <= metrics.keys()
     shown = {name for names in game.looks.panels.values() for name in names}
     assert shown | set(game.looks.progress.values()) | game.looks.references.keys() <= metrics.keys()
-    images = game.sample(3)
+    images = game.generate(codes_for(game, 3))
     assert images.shape == (3, *game.image_shape)
     assert images.dtype == np.float32
     assert images.min() < images.max()
     assert np.abs(images).max() <= 1 or game.image_shape == (2,)
-    again = [game.sample(2, np.random.default_rng(5)) for _ in range(2)]
+    again = [game.generate(codes_for(game, 2, seed=5)) for _ in range(2)]
     assert np.array_equal(*again)
     rebuilt = games.build(name, game.settings, np.random.default_rng(0))
     assert rebuilt.settings == game.settings
@@ -50,7 +50,7 @@ def test_full_size_interface():
     for game in games.GAMES.values():
         played = game(rng=np.random.default_rng(0))
         play(played, 4)
-        assert played.sample(2).shape == (2, *played.image_shape)
+        assert played.generate(codes_for(played, 2)).shape == (2, *played.image_shape)
 
 
 @pytest.mark.parametrize(("make", "generator", "discriminator"), [

@@ -13,9 +13,10 @@ from .images import ImageGAN
 from .lsgan import LSGAN
 from .mixture import MixtureGAN, MixtureLSGAN
 from .sgan import SGAN
+from .srgan import SRGAN
 from .vanilla import VanillaGAN
 
-GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN, SGAN, ACGAN, BEGAN, MixtureGAN, MixtureLSGAN)}
+GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN, SGAN, ACGAN, BEGAN, SRGAN, MixtureGAN, MixtureLSGAN)}
 
 
 def build(name, settings, rng):
@@ -37,6 +38,7 @@ __all__ = [
     "GAN",
     "LSGAN",
     "SGAN",
+    "SRGAN",
     "Game",
     "ImageGAN",
     "MixtureGAN",

@@ -1,6 +1,6 @@
 """BEGAN: the discriminator is an autoencoder, and a controller keeps the two players in balance.
 
-Berthelot, Schumm & Metz 2017. Read mixture.py next.
+Berthelot, Schumm & Metz 2017. Read srgan.py next.
 """
 
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import numgan as ng
-from numgan import conv, losses, norm, ops, resize
+from numgan import conv, losses, norm, ops, residual, resize
 from numgan.tensor import Parameter
 
 from . import reference as ref
@@ -333,6 +333,23 @@ for name, function in {"ReLU": ref.relu, "ELU": ref.elu, "Tanh": np.tanh, "Sigmo
 @layer_case("LeakyReLU", ng.LeakyReLU, reference=ref.leaky_relu)
 def _leaky_relu_layer(draw):
     return draw(shapes(1, (2, 4))), {"slope": draw(st.sampled_from([0.0, 0.2, 0.9]))}
+
+
+@layer_case("PReLU", residual.PReLU, reference=lambda x, a: np.where(x.real > 0, x, a * x))
+def _prelu(draw):
+    return draw(shapes(1, (2, 4))), {}
+
+
+@layer_case("Residual", lambda: residual.Residual(ng.Tanh(), residual.Residual(ng.Sigmoid())), unit=(0, 1),
+            reference=lambda x: x + np.tanh(x) + ref.sigmoid(np.tanh(x)))
+def _residual(draw):
+    return draw(shapes(1, (2, 4))), {}
+
+
+@layer_case("PixelShuffle", residual.PixelShuffle, linear=(0,), reference=lambda x, factor: ref.depth_to_space(x, factor))
+def _pixel_shuffle(draw):
+    factor = draw(st.integers(1, 3))
+    return (draw(sides(1, 2)), draw(sides(1, 3)), draw(sides(1, 3)), factor**2 * draw(sides(1, 2))), {"factor": factor}
 
 
 @layer_case("UpSampling2D", ng.UpSampling2D, reference=ref.upsample)

@@ -1,7 +1,7 @@
 """Planted faults in the rules of the games, in what their logs report, and in what is shown of a run."""
 
 from numgan import batches, data, doctor, latent, layers, optim, pictures, plotting, resample
-from numgan.games import acgan, began, crossentropy, gan, lsgan, minibatch, mixture, sgan, vanilla
+from numgan.games import acgan, began, crossentropy, gan, lsgan, minibatch, mixture, sgan, srgan, vanilla
 
 from . import games, shown
 from .mutants import textual
@@ -93,6 +93,16 @@ def game_mutants():
                  (began.BEGAN.step, 'figures["g_loss"]', 'figures["d_fake"]'),
                  (began.BEGAN.step, "self.k + self.k_step", "self.k - self.k_step"),
                  (began.BEGAN.prior, "uniform(-1, 1, size)", "standard_normal(size)")),
+        *textual("SRGAN", game_checks("SRGAN"),
+                 (srgan.SRGAN.g_step, "self.features(batch.real)", "self.features(shown).detach()"),
+                 (srgan.Features.__init__, "[:12]", "[:11]"),
+                 (srgan.Features.__init__, "[:12]", "[:9]"),
+                 (srgan.SRGAN.g_step, "content + self.losses", "self.losses"),
+                 (srgan.SRGAN.g_step, "* self.adversarial", ""),
+                 (srgan.SRGAN.g_step, "self.discriminator.frozen()", "self.generator.frozen()"),
+                 (srgan.SRGAN.g_step, "4 / l2", "1 / l2"),
+                 (srgan.SRGAN.g_step, "self.features(shown), ", "self.features(fake * 0 + shown.detach()), "),
+                 (srgan.SRGAN.minibatch, "self.small(images)", "self.small(images[::-1])")),
         *textual("mixtures", game_checks("MixtureGAN", "MixtureLSGAN"),
                  (mixture.Scale.inward, "1 / self.factor", "1"),
                  (mixture.Scale.outward, "values / (1 / self.factor)", "values")),

@@ -58,6 +58,13 @@ def images_for(game, n=6):
     return np.random.default_rng(9).uniform(-1, 1, (n, *game.image_shape)).astype(np.float32)
 
 
+def codes_for(game, n, seed=0):
+    """n codes for G: SRGAN's are made from images."""
+    if hasattr(game, "small"):
+        return game.small(images_for(game, n))
+    return game.latent(n, np.random.default_rng(seed))
+
+
 def snapshot(network):
     """A copy of parameters and buffers."""
     return {name: array.copy() for name, array in network.state().items()}
@@ -85,6 +92,13 @@ def network(stack, values, x):
             x = x.reshape(len(x), *layer.shape)
         elif kind == "Flatten":
             x = x.reshape(len(x), int(np.prod(x.shape[1:])))
+        elif kind == "Residual":
+            inner = f"{i}_Residual.body."
+            x = x + network(layer.body.stack, {name.removeprefix(inner): a for name, a in values.items() if inner in name}, x)
+        elif kind == "PReLU":
+            x = np.where(x.real > 0, x, own["a"] * x)
+        elif kind == "PixelShuffle":
+            x = ref.depth_to_space(x, layer.factor)
         elif kind == "LeakyReLU":
             x = ref.leaky_relu(x, layer.slope)
         elif kind not in ("Dropout", "GaussianNoise"):
@@ -96,10 +110,11 @@ def network(stack, values, x):
 def watched(game):
     """Collects the z that the game draws, and the networks' states when each player moves: "args" are batch and fake."""
     seen = {"z": []}
-    latent, d_step, g_step = game.latent, game.d_step, game.g_step
+    source = "small" if hasattr(game, "small") else "latent"
+    draw, d_step, g_step = getattr(game, source), game.d_step, game.g_step
 
-    def watch_latent(n, rng=None):
-        seen["z"].append(latent(n, rng))
+    def watch_codes(*args):
+        seen["z"].append(draw(*args))
         return seen["z"][-1]
 
     def watch_step(player, step):
@@ -110,9 +125,11 @@ def watched(game):
             return result
         return watching
 
-    game.latent, game.d_step, game.g_step = watch_latent, watch_step("d", d_step), watch_step("g", g_step)
+    game.d_step, game.g_step = watch_step("d", d_step), watch_step("g", g_step)
+    setattr(game, source, watch_codes)
     yield seen
-    game.latent, game.d_step, game.g_step = latent, d_step, g_step
+    game.d_step, game.g_step = d_step, g_step
+    setattr(game, source, draw)
 
 
 def step_equals_complex_step(name, settings, losses):
@@ -133,6 +150,8 @@ def step_equals_complex_step(name, settings, losses):
 
     def played(g_values, d_values, z):
         fake = network(G, g_values, z)
+        if name == "SRGAN":  # all look at the image that is shown
+            fake = np.where(np.abs(fake.real) > 1, np.sign(fake.real), fake)
         inputs = [x.reshape(-1, *game.discriminator.input_shape) for x in (real, fake)]
         hidden = [network(D[:-1], d_values, x) for x in inputs]
         outputs = [network(D, d_values, x) for x in inputs]
@@ -236,7 +255,7 @@ def statistics_move_once_per_step_and_never_in_eval(name, settings, losses):
                 expected = layer.momentum * before[key] + (1 - layer.momentum) * batch
                 np.testing.assert_allclose(after[key], expected, rtol=1e-10)
     kept = snapshot(game.generator)
-    z = game.latent(5)
+    z = codes_for(game, 5)
     together = game.generate(z)
     np.testing.assert_allclose(game.generate(z[2:3]), together[2:3], atol=1e-6)  # no batch-mates in eval mode
     assert same(kept, game.generator.state())
@@ -298,6 +317,12 @@ UNIFORM = {"BEGAN", "dense"}  # games, or variants, whose z is uniform in [-1, 1
 def codes_follow_the_prior(name, settings, losses):
     """z has the distribution that the paper names, in every number, independent of the others; ACGAN's classes are even."""
     game, n = small_game(name, settings), 3000
+    if hasattr(game, "small"):  # there, z are the means of 4 × 4 pixels of the same images
+        with watched(game) as seen:
+            play(game)
+        batch = seen["g"]["args"][0]
+        np.testing.assert_allclose(batch.z, batch.real.data.reshape(6, 2, 4, 2, 4, 1).mean((2, 4)))
+        return
     codes = game.latent(n, np.random.default_rng(11))
     z = codes[:, :game.latent_dim]
     uniform = not UNIFORM.isdisjoint({name, settings.get("variant")})
@@ -328,7 +353,7 @@ def samples_are_drawn_with_the_average(name, settings, losses):
     The share is (1 + t) / (10 + t) in step t, until that is more than `average`.
     """
     game = small_game(name, settings)
-    z = game.latent(4, np.random.default_rng(0))
+    z = codes_for(game, 4)
     if not game.average:
         assert game.drawing_network is game.generator
         return

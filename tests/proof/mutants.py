@@ -13,7 +13,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from demos.faults import rewritten
-from numgan import conv, losses, norm, ops, optim, resize, tensor
+from numgan import conv, losses, norm, ops, optim, residual, resize, tensor
 
 from . import graphs, optimisers, properties
 from .cases import CASES
@@ -202,6 +202,14 @@ def textual_mutants():
                  (resize.phase_kernels, '"pma,qnb->mnpqab"', '"pma,qnb->mnqpab"')),
         *textual("depth_to_space", op_checks("depth_to_space"),
                  (resize.depth_to_space, "0, 1, 3, 2, 4, 5", "0, 1, 4, 2, 3, 5")),
+        *textual("PixelShuffle", op_checks("PixelShuffle"), (residual.PixelShuffle.forward, "self.factor", "2")),
+        *textual("PReLU", op_checks("PReLU"),
+                 (residual.PReLU.forward, "- self.a", "+ self.a"),
+                 (residual.PReLU.forward, "self.a *", "0.25 *"),
+                 (residual.PReLU.forward, "ops.relu(-x)", "ops.relu(x)")),
+        *textual("Residual", op_checks("Residual"),
+                 (residual.Residual.forward, "x + self.body(x)", "self.body(x)"),
+                 (residual.Residual.forward, "x + self", "x.detach() + self")),
         *textual("upsample", op_checks("upsample"),
                  (resize.upsample, "n, h, 1, w, 1, c), (n, h, factor,", "n, 1, h, w, 1, c), (n, factor, h,")),
         *textual("add", op_checks("add"), (ops.unbroadcast, "g.sum(axis=repeated)", "g.mean(axis=repeated)"),

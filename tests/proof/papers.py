@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numgan.metrics import load_classifier
+
 from . import reference as ref
 
 
@@ -125,6 +127,25 @@ def least_squares(label=1.0):
                   scores(lambda y: y[:, 0]))
 
 
+def enlarging():
+    """SRGAN's, with the digit classifier's first four convolutions in VGG's place; pixels range over 2."""
+    values = load_classifier(np.float64).net.state()
+
+    def features(x):
+        for i, strides in ((0, 2), (3, 1), (6, 2), (9, 1)):
+            normal = [values[f"{i + 1}_BatchNorm.{name}"] for name in ("gamma", "beta", "mean", "variance")]
+            x = ref.relu(ref.batch_norm_eval(ref.conv2d(x, values[f"{i}_Conv2D.w"], strides), *normal))
+        return x
+
+    def content(p):
+        return ref.l2(features(p.x_fake), features(p.x_real))
+
+    adversarial = cross_entropy(0.5)
+    return Losses(adversarial.d, lambda p: content(p) + 1e-3 * adversarial.g(p),
+                  lambda d, g: adversarial.figures(d, g) | {"content": content(g),
+                                                            "psnr": 20 * np.log10(2 / np.sqrt(ref.l2(g.x_fake, g.x_real)))})
+
+
 SMALL = dict(size=8, width=2, latent_dim=5)
 
 GAMES = {
@@ -138,6 +159,7 @@ GAMES = {
               semi_supervised(feature_matching=False))],
     "ACGAN": [(SMALL | dict(average=0.9, channels=3), auxiliary_classes()), (SMALL | dict(d_steps=2), auxiliary_classes())],
     "BEGAN": [(SMALL | dict(channels=3), reconstruction())],
+    "SRGAN": [(SMALL | dict(blocks=1, average=0.9), enlarging())],
     "MixtureGAN": [(dict(width=16, scale=4.0), cross_entropy())],
     "MixtureLSGAN": [(dict(width=16, pack=3), least_squares())],
     "VanillaGAN": [(dict(variant="minimal", objective="saturating", size=9, channels=3), cross_entropy(saturating=True)),
