@@ -200,11 +200,10 @@ class Parameter(Tensor):
 
 def _add_gradient(gradients, tensor, g, op, upstream):
     """gradients[tensor] += g, out of place: `g` may be the very array that another tensor got (`add` gives it to both)."""
-    got = type(g).__name__
-    if isinstance(g, (np.ndarray, numbers.Real)):
+    if isinstance(g, (np.ndarray, numbers.Real)):  # not so: None, a Tensor, a list
         g = _like(g, tensor)
-        got = f"{g.dtype} {g.shape}"
-    if got != f"{tensor.dtype} {tensor.shape}":
+    if not isinstance(g, np.ndarray) or g.shape != tensor.shape or g.dtype != tensor.dtype:
+        got = f"{g.dtype} {g.shape}" if isinstance(g, np.ndarray) else type(g).__name__
         raise TypeError(f"{op}: expected a gradient of the input's dtype and shape, {tensor.dtype} {tensor.shape}, got {got}")
     if tensor in gradients:
         g = np.asarray(gradients[tensor] + g)
