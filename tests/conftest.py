@@ -5,6 +5,7 @@ pytest --hypothesis-profile=dev         quick, while you write
 pytest --hypothesis-profile=thorough    1,000 random examples each, full Jacobians
 """
 
+import gc
 import os
 import sys
 import warnings
@@ -43,6 +44,7 @@ def pytest_collection_finish(session):
     """Have the chosen faults planted and looked for in a copy of this process: see test_mutants.py."""
     numbers = [item.callspec.params["number"] for item in session.items
                if getattr(item, "originalname", "") == "test_mutant_is_killed"]
+    gc.freeze()  # what is there by now stays: no need to search it for garbage again and again, in either process
     if numbers and sys.platform == "linux" and not session.config.option.collectonly:
         from .test_mutants import AHEAD, finder
         session.config.stash[EXECUTOR] = executor = ProcessPoolExecutor(1, get_context("fork"))
