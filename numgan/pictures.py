@@ -20,10 +20,8 @@ from .errors import InputError
 from .memory import check_memory
 from .resample import resampled
 
-SUFFIXES = ".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".webp"
-FORMATS = "BMP", "GIF", "JPEG", "PNG", "PPM", "WEBP"  # Pillow's names; its TIFF reader writes messages of its own
-GREY_16 = "I", "I;16", "I;16B"  # Pillow's modes of grey pictures with 16 bits; in colours, it keeps the upper 8 by itself
-MODES = "1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", *GREY_16
+SUFFIXES = ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp"
+PNG = b"\x89PNG\r\n\x1a\n"
 IDX = "train-images-idx3-ubyte"
 
 
@@ -37,8 +35,8 @@ def read(path, size=None):
       idx file   uint8 (n, h, w), gzipped or not; labels from the file beside it, with "labels-idx1" in its name, if it exists
 
     From each picture the central square is cut out. With `size`, it becomes size × size pixels, see `resampled`; without it,
-    all must have the same size. What is transparent becomes white. Of channels of 16 bits, the upper 8 are kept. A picture
-    lies as its EXIF data say; of an animation, the first frame is read. If all pixels of all pictures are grey, there is one
+    all must have the same size. What is transparent becomes white. Channels of 16 bits get 8. A picture lies as it is stored,
+    whatever its EXIF data say; of an animation, the first frame is read. If all pixels of all pictures are grey, there is one
     channel.
 
     InputError if a file cannot be read or is empty, if sizes differ, and for other types, shapes or labels.
@@ -110,34 +108,30 @@ def _folder(folder, size):
 
 def _picture(path):
     """The picture in a file, uint8 (h, w, 3), or (h, w, 4) if it has an alpha channel."""
-    from PIL import Image  # slow to import; Pillow comes with matplotlib
+    from matplotlib.image import imread  # slow to import
 
     if not path.is_file() or not path.stat().st_size:
         raise InputError(f"{path}: expected a picture; got {'an empty file' if path.is_file() else 'no file: a folder, say'}")
+    with open(path, "rb") as file:
+        head = file.read(24)
+    if head.startswith(PNG) and len(head) == 24:
+        width, height = struct.unpack(">2I", head[16:])
+        check_memory(16 * width * height, f"{path}, {width} × {height} pixels,")  # of other formats, Pillow limits the size
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of oddities that do not keep Pillow from reading a picture
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as image:
-                return _pixels(image, path)
-    except InputError:
-        raise
-    except (*DAMAGED, OSError, struct.error, zlib.error, Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+            warnings.simplefilter("ignore")  # of oddities that do not keep a picture from being read
+            pixels = imread(path)
+    except Exception as error:
+        sorts = *DAMAGED, OSError, struct.error, zlib.error
+        if not (isinstance(error, sorts) or type(error).__module__.startswith("PIL.")):  # Pillow, which reads it, has its own
+            raise
         problem = f"{type(error).__name__}: {str(error).replace(str(path), path.name):.100}"
-        raise InputError(f"{path}: expected a sound picture of less than 89 megapixels; got {problem}") from None
-
-
-def _pixels(image, path):
-    """What Pillow reads from `path`, as an array: see `_picture`."""
-    from PIL import ImageOps
-
-    if image.mode not in MODES:
-        raise InputError(f"{path}: expected a picture of 8 or 16 bits for each channel; got Pillow's mode {image.mode}")
-    image = ImageOps.exif_transpose(image)
-    if image.mode in GREY_16:
-        return np.stack([(np.asarray(image) >> 8).astype(np.uint8)] * 3, -1)
-    transparent = "A" in image.mode or "transparency" in image.info
-    return np.asarray(image.convert("RGBA" if transparent else "RGB"))
+        raise InputError(f"{path}: expected a sound picture; got {problem}") from None
+    if pixels.dtype.kind == "f":  # of a PNG: 0 … 1
+        pixels = np.rint(pixels * 255).astype(np.uint8)
+    if pixels.dtype != np.uint8:
+        raise InputError(f"{path}: expected a picture of 8 bits for each channel, or a PNG; got {pixels.dtype}")
+    return pixels if pixels.ndim == 3 else np.stack([pixels] * 3, -1)
 
 
 # ---- arrays
