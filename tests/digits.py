@@ -40,3 +40,17 @@ def fake(monkeypatch):
 def assert_is_fake(got, files, split="train"):
     prefix = "train" if split == "train" else "t10k"
     assert [idx(array) for array in got] == [files[f"{prefix}-images-idx3-ubyte"], files[f"{prefix}-labels-idx1-ubyte"]]
+
+
+def damaged(content, edits):
+    """These bytes after (what, where, byte) edits: "flip" bits, "insert" the byte, or "cut" what follows."""
+    content = bytearray(content)
+    for edit, where, byte in edits:
+        where %= len(content)
+        if edit == "cut":
+            del content[where + 1:]
+        elif edit == "insert":
+            content.insert(where, byte)
+        else:
+            content[where] ^= byte
+    return bytes(content)

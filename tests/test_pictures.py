@@ -15,7 +15,7 @@ from matplotlib import image
 from numgan import data, pictures, plotting, resample
 from numgan.errors import InputError
 
-from .digits import IMAGES, LABELS, idx, random_bytes
+from .digits import IMAGES, LABELS, damaged, idx, random_bytes
 from .errors import refused
 
 Image = image.PIL.Image  # Pillow, which comes with matplotlib: it writes what is to be read, and resamples
@@ -325,16 +325,7 @@ def test_a_damaged_picture_is_read_or_refused_in_one_line(tmp_path_factory, suff
     folder.mkdir()
     path = folder / f"a.{suffix}"
     save(path, random_bytes((6, 6, 3)), SEEDS[suffix][1])
-    content = bytearray(path.read_bytes())
-    for edit, where, byte in edits:
-        where %= len(content)
-        if edit == "cut":
-            del content[where + 1:]
-        elif edit == "insert":
-            content.insert(where, byte)
-        else:
-            content[where] ^= byte
-    path.write_bytes(content)
+    path.write_bytes(damaged(path.read_bytes(), edits))
     try:
         images, labels = pictures.read(folder)
     except InputError as error:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numgan import data, matlab
 from numgan.errors import InputError
 
-from .digits import random_bytes
+from .digits import damaged, random_bytes
 from .errors import refused
 
 
@@ -172,15 +172,7 @@ SMALL = np.arange(1, 7, dtype=np.uint8).reshape(2, 3)
                       max_size=3), order=st.sampled_from("<>"), packed=st.booleans())
 def test_a_damaged_file_is_read_or_refused_in_one_line(tmp_path_factory, edits, order, packed):
     inner = variable("X", SMALL, order)
-    content = bytearray(mat(zipped(inner, order) if packed else inner, order=order))
-    for edit, where, byte in edits:
-        where %= len(content)
-        if edit == "cut":
-            del content[where + 1:]
-        elif edit == "insert":
-            content.insert(where, byte)
-        else:
-            content[where] ^= byte
+    content = damaged(mat(zipped(inner, order) if packed else inner, order=order), edits)
     path = tmp_path_factory.getbasetemp() / "fuzz.mat"
     path.write_bytes(content)
     try:
