@@ -116,7 +116,7 @@ def _picture(path):
         head = file.read(24)
     if head.startswith(PNG) and len(head) == 24:
         width, height = struct.unpack(">2I", head[16:])
-        check_memory(16 * width * height, f"{path}, {width} × {height} pixels,")  # of other formats, Pillow limits the size
+        check_memory(16 * width * height, path)  # of other formats, Pillow limits the size
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of oddities that do not keep a picture from being read

@@ -305,7 +305,7 @@ def test_a_picture_too_large_to_read_is_refused(tmp_path, monkeypatch):
     content = bytearray((tmp_path / "a.png").read_bytes())
     content[16:24] = struct.pack(">2I", 10**6, 10**6)
     (tmp_path / "a.png").write_bytes(content)
-    with refused("a.png", "1000000 × 1000000 pixels", "memory"):
+    with refused("a.png: expected", "memory"):
         pictures.read(tmp_path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 60)
     (tmp_path / "a.png").unlink()
