@@ -6,6 +6,7 @@ Read game.py first, for what a run needs from any game; then gan.py, the algorit
 from ..errors import InputError
 from .acgan import ACGAN
 from .began import BEGAN
+from .cyclegan import CycleGAN
 from .dcgan import DCGAN
 from .game import Game
 from .gan import GAN
@@ -16,7 +17,8 @@ from .sgan import SGAN
 from .srgan import SRGAN
 from .vanilla import VanillaGAN
 
-GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN, SGAN, ACGAN, BEGAN, SRGAN, MixtureGAN, MixtureLSGAN)}
+GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN, SGAN, ACGAN, BEGAN, SRGAN, CycleGAN,
+                                          MixtureGAN, MixtureLSGAN)}
 
 
 def build(name, settings, rng):
@@ -39,6 +41,7 @@ __all__ = [
     "LSGAN",
     "SGAN",
     "SRGAN",
+    "CycleGAN",
     "Game",
     "ImageGAN",
     "MixtureGAN",
