@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from numgan import console, data
+from numgan import InputError, console, data
 from numgan.batches import ImageBatches
 from numgan.doctor import COVERED, DIGITS, WINDOW, diagnosis, examine, reading, signs
+from numgan.games import GAN
 from numgan.run import load_game, load_history
 
 SAMPLES = 1000  # more than during a run: there is only one look at it
@@ -22,6 +23,8 @@ def main():
     run = parser.parse_args().run
     path = run / "checkpoint.npz" if run.is_dir() else run
     game, (history, images) = load_game(path), load_history(path)
+    if not isinstance(game, GAN):
+        raise InputError(f"{path}: expected a game of one G and one D, got {type(game).__name__}")
     real = None
     if game.image_shape == DIGITS:
         real = ImageBatches(data.digits_10k()[0], 1, np.random.default_rng(0)).examples(SAMPLES)

@@ -8,6 +8,7 @@ import numpy as np
 
 from numgan import InputError, console, data, metrics
 from numgan.console import SEED, whole
+from numgan.games import GAN
 from numgan.games.acgan import ACGAN, asked
 from numgan.run import load_game
 
@@ -88,8 +89,9 @@ def main():
     """Checkpoint in, table out."""
     args = arguments()
     game = load_game(args.checkpoint)
-    if game.image_shape != (28, 28, 1):
-        raise InputError(f"{args.checkpoint}: expected a game of digits, images (28, 28, 1), got {game.image_shape}")
+    shape = game.image_shape if isinstance(game, GAN) else type(game).__name__
+    if shape != (28, 28, 1):
+        raise InputError(f"{args.checkpoint}: expected a game that draws digits, images (28, 28, 1), got {shape}")
     (reference, labels), (real, real_labels) = real_digits(args.data, args.data_dir)
     n = len(real) if args.n is None else args.n
     if not 2 <= n <= len(real):

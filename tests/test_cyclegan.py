@@ -119,3 +119,12 @@ def test_what_the_demo_does_not_translate(fails, tmp_path):
               ImageBatches(np.zeros((2, 8, 8), np.uint8), 2, rng), tmp_path)
     run.save()
     fails(DEMO, "translate", run.path, "--to", "houses", mentions=["expected a CycleGAN, got SRGAN"])
+
+
+@pytest.mark.parametrize("arguments", [("evaluate.py",), ("doctor.py",), ("sample.py",), ("latent.py", "all")], ids=" ".join)
+def test_what_other_demos_cannot_do_with_it(fails, tmp_path, arguments):
+    game = small_game("float32")
+    run = Run(game, batches(game, np.random.default_rng(0)), tmp_path)
+    run.save()
+    name, *options = arguments
+    fails(DEMO.parent / name, *options, run.path, mentions=["got CycleGAN"])
