@@ -42,9 +42,10 @@ def arguments():
     add("--batch", type=whole(), help="images in each minibatch; default 32 (dense, sgan 128, shallow, minimal 100, began 16)")
     add("--seed", type=SEED, help="random seed; default 0")
     add("--data", type=source, help="digits-10k (default: 10,000 embedded digits), mnist (60,000), house-numbers (10,000, in "
-                                    "colour), or your own: a folder of pictures, an .npz of images, an idx file")
+                                    "colour), svhn (73,257 real ones, from its .mat file), or your own: a folder of pictures, "
+                                    "an .npz of images, an idx file")
     add("--size", type=whole(1, 1024), help="resample all pictures to this many pixels per side; default: as they are")
-    add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
+    add("--data-dir", help="folder with MNIST's or SVHN's files; default $NUMGAN_DATA, or else MNIST's are downloaded")
     add("--out", type=Path, help="folder for the results; default runs/GAME, or the checkpoint's folder with --resume")
     add("--every", type=whole(), help="steps between sample sheets and checkpoints; default 200")
     add("--objective", choices=("non-saturating", "saturating", "feature matching"),

@@ -15,29 +15,31 @@ from .errors import InputError, check_positive
 from .resample import resampled
 
 NAMES = ("digits-10k", "mnist")  # of handwritten digits
-SETS = (*NAMES, "house-numbers")
+SETS = (*NAMES, "house-numbers", "svhn")
 
 
 def load(name, folder=None, size=None):
     """Pictures to imitate: (images uint8 (n, side, side), or (n, side, side, 3) in colour; labels uint8 (n,), 0 … 9, or None).
 
     name: "digits-10k", 10,000 digits that come with the package, sorted by label; "mnist" (n = 60,000), read from `folder` as
-    in `mnist`; "house-numbers", 10,000 of `house_numbers`, from seed 0; or the path of your own, see `pictures.read`. These
-    names come first: ./mnist is a path.
+    in `mnist`; "house-numbers", 10,000 of `house_numbers`, from seed 0; "svhn" (n = 73,257), read from `folder` as in
+    `svhn`; or the path of your own, see `pictures.read`. These names come first: ./mnist is a path.
     size: None, or the pixels of a side to which all pictures are resampled.
-    InputError for anything else, and for a folder given to another set than mnist.
+    InputError for anything else, and for a folder given to another set than these two.
     """
     if name not in SETS and not os.path.exists(name):
         raise InputError(f"data set: expected {', '.join(SETS)}, or the path of a folder of pictures, an .npz or an idx file; "
                          f"got {name!r}, which does not exist")
-    if folder is not None and name != "mnist":
-        raise InputError(f"data set {name}: reads no other folder (only mnist does); got {folder}")
+    if folder is not None and name not in ("mnist", "svhn"):
+        raise InputError(f"data set {name}: reads no other folder (only mnist and svhn do); got {folder}")
     if name not in SETS:
         return pictures.read(name, size)
     if name == "mnist":
         images, labels = mnist("train", folder)
     elif name == "digits-10k":
         images, labels = digits_10k()
+    elif name == "svhn":
+        images, labels = svhn("train", folder)
     else:
         images, labels = house_numbers(10_000, np.random.default_rng(0))
     return images if size is None else pictures.alike(images.reshape(*images.shape[:3], -1), size), labels

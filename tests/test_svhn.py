@@ -77,8 +77,10 @@ def test_svhn_reads_every_way_to_store_it(tmp_path, order, stored):
 
 def test_svhn_reads_the_folder_of_the_environment(tmp_path, monkeypatch):
     (tmp_path / "train_32x32.mat").write_bytes(mat(X, Y))
+    assert_is_svhn(data.load("svhn", tmp_path))
     monkeypatch.setenv("NUMGAN_DATA", str(tmp_path))
     assert_is_svhn(data.svhn())
+    assert data.load("svhn", size=14)[0].shape == (12, 14, 14, 3)
     monkeypatch.delenv("NUMGAN_DATA")
     with refused("SVHN: expected a folder", "house_numbers"):
         data.svhn()
