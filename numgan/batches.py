@@ -13,6 +13,7 @@ Read run.py next.
 
 import numpy as np
 
+from . import captions
 from .data import to_images
 from .errors import InputError
 
@@ -83,6 +84,18 @@ class HalfLabelledBatches(ImageBatches):
         labels = self.labels[chosen]
         labels[half:] = -1
         return to_images(self.images[chosen]), labels
+
+
+class CaptionBatches(ImageBatches):
+    """Random images; for each, word numbers (2, LENGTH): of its caption, as `forget` leaves it, and of a `mistaken` one.
+
+    labels: the images' traits, (n, 3).
+    """
+
+    def __next__(self):
+        images, described = super().__next__()
+        said = captions.forget(described, self.rng)
+        return images, np.stack([captions.numbers(said), captions.numbers(captions.mistaken(said, self.rng))], 1)
 
 
 class PointBatches(Batches):

@@ -5,11 +5,8 @@ of them is thin, a third is bold, a third leans left, a third leans right. A cap
 caption is a row of word numbers. Read metrics.py next.
 """
 
-import difflib
-
 import numpy as np
 
-from .batches import ImageBatches
 from .errors import InputError
 
 WEIGHTS = "", "thin", "regular", "bold"
@@ -88,9 +85,11 @@ def parse(text):
             raise InputError(f"caption: unknown word {word!r:.40}; the words are {', '.join(VOCABULARY[1:])}")
     sentence = " ".join(words)
     if sentence not in SENTENCES:
-        near = difflib.get_close_matches(sentence, SENTENCES, 1, 0) or ["a bold seven leaning right"]
-        raise InputError(f"caption: expected a (thin | regular | bold) DIGIT (leaning left | standing upright | leaning right), "
-                         f"where only the digit must be there, such as {near[0]!r}; got {text!r:.80}")
+        from difflib import get_close_matches  # not needed otherwise
+
+        near = get_close_matches(sentence, SENTENCES, 1, 0) or ["a bold seven leaning right"]
+        raise InputError("caption: expected a (thin | regular | bold) DIGIT (leaning left | standing upright | leaning right), "
+                         f"of which only the digit must be there, such as {near[0]!r}; got {text!r:.80}")
     return np.array(SENTENCES[sentence])
 
 
@@ -114,14 +113,3 @@ def mistaken(described, rng):
     wrong[rows, which] = first + (wrong[rows, which] - first + rng.integers(1, kinds)) % kinds
     return wrong
 
-
-class CaptionBatches(ImageBatches):
-    """Random images; for each, word numbers (2, LENGTH): of its caption, as `forget` leaves it, and of a `mistaken` one.
-
-    labels: the images' traits, (n, 3).
-    """
-
-    def __next__(self):
-        images, described = super().__next__()
-        said = forget(described, self.rng)
-        return images, np.stack([numbers(said), numbers(mistaken(said, self.rng))], 1)

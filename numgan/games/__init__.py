@@ -14,9 +14,11 @@ from .lsgan import LSGAN
 from .mixture import MixtureGAN, MixtureLSGAN
 from .sgan import SGAN
 from .srgan import SRGAN
+from .stackgan import StackGAN
 from .vanilla import VanillaGAN
 
-GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN, SGAN, ACGAN, BEGAN, SRGAN, MixtureGAN, MixtureLSGAN)}
+GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN, SGAN, ACGAN, BEGAN, SRGAN, StackGAN, MixtureGAN,
+                                          MixtureLSGAN)}
 
 
 def build(name, settings, rng):
@@ -43,6 +45,7 @@ __all__ = [
     "ImageGAN",
     "MixtureGAN",
     "MixtureLSGAN",
+    "StackGAN",
     "VanillaGAN",
     "build",
 ]
