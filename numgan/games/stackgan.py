@@ -57,9 +57,9 @@ class StackGAN(GAN):
     size: int = 28
     width: int = 32
     caption_dim: int = 32
-    kl: float = 1.0
-    lr: float = 1e-3
-    d_lr: float | None = 5e-4
+    kl: float = 0.03
+    lr: float = 2e-3
+    d_lr: float | None = 1e-3
     average: float | None = 0.999
 
     fresh_z = False
@@ -83,7 +83,7 @@ class StackGAN(GAN):
                 half**2 + self.caption_dim + LENGTH,
                 self.conditioned(Reshape(half, half, 1), Conv2D(width, 3), LeakyReLU()),
                 Conv2D(width, 3), BatchNorm(), LeakyReLU(),
-                Residual(Conv2D(width, 3), LeakyReLU(), Conv2D(width, 3)), BatchNorm(), LeakyReLU(),
+                Residual(Conv2D(width, 3), LeakyReLU(), Conv2D(width, 3)), LeakyReLU(),
                 ResizeConv2D(width // 2, 5), BatchNorm(), LeakyReLU(),
                 Conv2D(1, 5), Tanh())
         further = [Conv2D(2 * width, 5, strides=2), LeakyReLU()] * (self.stage - 1)
