@@ -31,7 +31,7 @@ def arguments():
         "Train a generator that draws digits from captions: first 14 x 14 pixels, then 28 x 28. Measure how well it follows "
         "the captions, and how good the digits are. If interrupted, the same command resumes. `say` draws what you ask for."))
     add = parser.add_argument
-    add("--steps", type=whole(), nargs=2, metavar=("FIRST", "SECOND"), help="steps of the two stages; default 5000 5000")
+    add("--steps", type=whole(), nargs=2, metavar=("FIRST", "SECOND"), help="steps of the two stages; default 4000 4000")
     add("--seed", type=SEED, default=0, help="random seed; default 0")
     add("--data", choices=data.NAMES, default="mnist", help="MNIST (default), or the embedded digits, a fifth held out")
     add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
@@ -129,7 +129,7 @@ def main():
     args = arguments()
     if args.command == "say":
         return say(args)
-    args.steps = args.steps or ([20, 20] if args.quick else [5000, 5000])
+    args.steps = args.steps or ([20, 20] if args.quick else [4000, 4000])
     args.out = args.out or Path("runs", "stackgan-quick" if args.quick else "stackgan")
     images, traits, held_out, asked = digits(args)
     first = trained(args, 1, args.steps[0], resampled(images[..., None], 14)[..., 0], traits)

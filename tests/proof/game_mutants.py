@@ -1,7 +1,7 @@
 """Planted faults in the rules of the games, in what their logs report, and in what is shown of a run."""
 
-from numgan import batches, data, doctor, latent, layers, optim, pictures, plotting, resample
-from numgan.games import acgan, began, crossentropy, gan, lsgan, minibatch, mixture, sgan, srgan, vanilla
+from numgan import batches, data, doctor, embedding, latent, layers, optim, pictures, plotting, resample
+from numgan.games import acgan, began, crossentropy, gan, lsgan, minibatch, mixture, sgan, srgan, stackgan, vanilla
 
 from . import games, shown
 from .mutants import textual
@@ -103,6 +103,26 @@ def game_mutants():
                  (srgan.SRGAN.g_step, "4 / l2", "1 / l2"),
                  (srgan.SRGAN.g_step, "self.features(shown), ", "self.features(fake * 0 + shown.detach()), "),
                  (srgan.SRGAN.minibatch, "self.small(images)", "self.small(images[::-1])")),
+        *textual("StackGAN", sorted(game_checks("StackGAN"), key=lambda c: c.func is not games.step_equals_complex_step),
+                 (stackgan.StackGAN.d_step, "(batch.real, wrong)", "(batch.real, right)"),
+                 (stackgan.StackGAN.d_step, "(batch.real, wrong)", "(fake, wrong)"),
+                 (stackgan.StackGAN.d_step, "concatenate([y_wrong, y_fake])", "y_fake"),
+                 (stackgan.StackGAN.d_step, "score(y_wrong.data)", "score(y_fake.data)"),
+                 (stackgan.StackGAN.g_step, "labels[:, 0]", "labels[:, 1]"),
+                 (stackgan.StackGAN.g_step, "kl * self.kl", "kl"),
+                 (stackgan.StackGAN.g_step, "+ kl * self.kl", ""),
+                 (stackgan.StackGAN.g_step, "batch.z[:, -LENGTH:]", "batch.z[:, -LENGTH:] * 0"),
+                 (stackgan.StackGAN.g_step, "self.discriminator.frozen()", "self.generator.frozen()"),
+                 (stackgan.StackGAN.minibatch, "labels[:, 0]", "labels[:, 1]"),
+                 (stackgan.StackGAN.asking, "if self.stage == 2", "if False"),
+                 (stackgan.StackGAN.asking, "evaluate(self.first, self.first, ", "(lambda x: self.first(x).data)("),
+                 (stackgan.StackGAN.asking, "self.prior(rng, size=", "rng.uniform(size="),
+                 (embedding.Augmentation.forward, "log_variance * 0.5", "log_variance"),
+                 (embedding.Augmentation.forward, "mean + ", ""),
+                 (embedding.divergence, "- log_variance", "+ log_variance"),
+                 (embedding.divergence, "mean * mean", "mean"),
+                 (embedding.divergence, ".mean()", ".sum()"),
+                 (embedding.divergence, "* 0.5", "")),
         *textual("mixtures", game_checks("MixtureGAN", "MixtureLSGAN"),
                  (mixture.Scale.inward, "1 / self.factor", "1"),
                  (mixture.Scale.outward, "values / (1 / self.factor)", "values")),

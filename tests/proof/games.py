@@ -180,10 +180,10 @@ def step_equals_complex_step(name, settings, losses):
             fake = np.where(np.abs(fake.real) > 1, np.sign(fake.real), fake)
         more = {}
         if name == "StackGAN":
-            words, path = z[:, -captions.LENGTH:], "0_Beside.right.0_Augmentation."
-            pairs = (real, labels[:, 0]), (fake, words), (real, labels[:, 1])
+            pairs = (real, labels[:, 0]), (fake, labels[:, 0]), (real, labels[:, 1])
             *inputs, wrong = (np.concatenate([x.reshape(len(x), -1), said], 1) for x, said in pairs)
-            more = {"y_wrong": network(D, d_values, wrong), "moments": moments(G[0].right.stack[0], inside(g_values, path), words)}
+            augmentation = inside(g_values, "0_Beside.right.0_Augmentation.")
+            more = {"y_wrong": network(D, d_values, wrong), "moments": moments(G[0].right.stack[0], augmentation, labels[:, 0])}
         else:
             inputs = [x.reshape(-1, *game.discriminator.input_shape) for x in (real, fake)]
         hidden = [network(D[:-1], d_values, x) for x in inputs]
@@ -355,7 +355,7 @@ UNIFORM = {"BEGAN", "dense"}  # games, or variants, whose z is uniform in [-1, 1
 
 
 def codes_ask_for_captions(game, codes):
-    """StackGAN's: random captions, even; independent normal noise; in stage 2, what the frozen stage 1 draws from such codes."""
+    """StackGAN's: even captions; independent normal noise; in stage 2, what the frozen stage 1 draws from such codes."""
     z, words = np.split(codes, [-captions.LENGTH], axis=1)
     known = {tuple(numbers) for numbers in captions.numbers(np.array(list(captions.SENTENCES.values()))).tolist()}
     counts = np.unique(words, axis=0, return_counts=True)[1]
