@@ -98,6 +98,11 @@ def trained(args, stage, steps, images, traits, first=None):
     return run.game
 
 
+def sketches(codes):
+    """What stage 1 has drawn: the small images with which codes of stage 2 begin, (n, k) -> (n, 14, 14, 1)."""
+    return codes[:, :14 * 14].reshape(-1, 14, 14, 1)
+
+
 def measure(classifier, images, traits, reference):
     """Class as asked, %; ink of bold digits / ink of thin ones; slant to the side that was asked for, %; digit-FID."""
     weight, digit, lean = traits.T
@@ -109,11 +114,11 @@ def measure(classifier, images, traits, reference):
             metrics.frechet_distance(features, reference))
 
 
-def save_rows(path, sketches, images):
+def save_rows(path, small, images):
     """A PNG file with a row for each caption of SHOWN: what stage 1 draws, and what stage 2 makes of it."""
     from matplotlib.figure import Figure
     figure = Figure(figsize=(9.5, 5), layout="constrained")
-    for axes, drawn in zip(figure.subplots(1, 2), (sketches.repeat(2, 1).repeat(2, 2), images), strict=True):
+    for axes, drawn in zip(figure.subplots(1, 2), (small.repeat(2, 1).repeat(2, 2), images), strict=True):
         page = plotting.sheet(drawn, COLUMNS)
         axes.imshow(page, cmap="gray", interpolation="nearest")
         axes.set(xticks=[], yticks=[], title="stage 2: 28 × 28" if drawn is images else "stage 1: 14 × 14")
@@ -138,7 +143,7 @@ def main():
     rng, classifier = np.random.default_rng(0), metrics.load_classifier()
     reference = classifier.features(data.to_images(images))
     codes = second.asking(captions.numbers(asked), rng)
-    found = {"stage 1, enlarged": bicubic(second.sketches(codes), 2).clip(-1, 1), "stage 2": second.generate(codes),
+    found = {"stage 1, enlarged": bicubic(sketches(codes), 2).clip(-1, 1), "stage 2": second.generate(codes),
              "held-out digits": data.to_images(held_out)}
     print(f"{len(asked):,} digits, for the captions of held-out ones\n\n"
           "| | class as asked, % | ink, bold / thin | slant as asked, % | digit-FID |\n| --- | --- | --- | --- | --- |")
@@ -146,7 +151,7 @@ def main():
         right, ratio, leaning, fid = measure(classifier, drawn, asked, reference)
         print(f"| {name} | {right:.1f} | {ratio:.2f} | {leaning:.1f} | {fid:.2f} |", flush=True)
     codes = second.asking(captions.numbers(np.repeat([captions.parse(text) for text in SHOWN], COLUMNS, 0)), rng)
-    save_rows(args.out / "captions.png", second.sketches(codes), second.generate(codes))
+    save_rows(args.out / "captions.png", sketches(codes), second.generate(codes))
     print(f"\n{args.out / 'captions.png'}")
 
 

@@ -77,6 +77,15 @@ def numbers(described):
     return _NUMBERS[tuple(np.transpose(described))]
 
 
+def check_words(words, shape, where):
+    """InputError unless these are word numbers, integers of this shape."""
+    words = np.asarray(words)
+    if words.shape != shape or words.dtype.kind not in "iu":
+        raise InputError(f"{where}: expected word numbers of captions, integers {shape}, got {words.dtype} {words.shape}")
+    if not 0 <= words.min() <= words.max() < len(VOCABULARY):
+        raise InputError(f"{where}: expected word numbers 0 … {len(VOCABULARY) - 1}, got {words.min()} … {words.max()}")
+
+
 def parse(text):
     """The traits (3,) of a caption. InputError for a word that is not in VOCABULARY, or if the words are no caption."""
     words = text.lower().split()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..captions import LENGTH, VOCABULARY, numbers
+from ..captions import LENGTH, VOCABULARY, check_words, numbers
 from ..embedding import Augmentation, Beside, Embedding, divergence
 from ..errors import InputError, check_positive
 from ..layers import BatchNorm, Conv2D, Dense, Flatten, LeakyReLU, Reshape, ResizeConv2D, Tanh
@@ -33,24 +33,24 @@ class Captions(Samples):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class StackGAN(GAN):
-    """A generator that draws what a caption t asks for, and a discriminator that judges image and caption together.
+    """G draws what a caption t asks for; D judges image and caption together.
 
-    Each network has its own embedding φ(t) of the caption, which it learns. G's becomes c = μ(φ) + σ(φ) ε: "conditioning
-    augmentation". With t' a caption that does not suit x,
+    Each network learns its own embedding φ(t) of the caption. G's becomes c = μ(φ) + σ(φ) ε, "conditioning augmentation".
+    With a caption t' that does not suit the image x,
 
         L_D = -E[ln D(x, t)] - (E[ln(1 - D(x, t'))] + E[ln(1 - D(G, t))]) / 2                           (eq. 3 and 5)
         L_G = -E[ln D(G, t)] + λ KL(N(μ, σ²) || N(0, 1))                                                (eq. 4 and 6)
 
-    where G is G₁(z, c) in stage 1, and G₂(G₁(z, c₁), c) in stage 2: there G₁ is frozen, and no new z is drawn. The equations
-    have no t', which the text adds; and they have ln(1 - D(G, t)) in L_G (see CrossEntropy).
+    where G is G₁(z, c) in stage 1. In stage 2 it is G₂(G₁(z, c₁), c), and G₁ does not learn any more. Two things differ from
+    the equations: section 3.3 adds t', and L_G has DCGAN's form (see CrossEntropy).
 
-    A code is z, or in stage 2 the pixels of the small image; then ε; then the numbers of the caption's words.
+    A code is z, or in stage 2 the pixels of G₁'s image; then ε; then the numbers of the caption's words.
 
-    stage        1: images of half the size; or 2: full size
-    size         height and width of the images of stage 2, a multiple of 4, at least 8
+    stage        1: images of half the size; 2: of full size
+    size         height and width in stage 2, a multiple of 4, at least 8
     width        channels of the networks
-    caption_dim  the length of c, and of φ
-    kl           λ, 1 in the paper. KL is the mean over the numbers in c
+    caption_dim  the length of c and of φ(t)
+    kl           λ; the paper has 1. KL is the mean over the numbers in c
     """
 
     stage: int = 1
@@ -65,23 +65,20 @@ class StackGAN(GAN):
     fresh_z = False
 
     def build(self):
-        """Make the networks (stage 1: G ... and D ... parameters by default; stage 2: ... and ...), losses and looks."""
-        if self.stage not in (1, 2):
-            raise InputError(f"expected stage 1 or 2, got {self.stage!r}")
-        if not (isinstance(self.size, int) and self.size >= 8 and self.size % 4 == 0 and self.kl >= 0):
-            raise InputError(f"expected a size >= 8 that 4 divides, and kl >= 0, got {self.size!r}, {self.kl!r}")
+        """Make the networks (parameters: G 472,097 and D 28,289 in stage 1; 53,377 and 97,985 in stage 2), losses and looks."""
+        if not (self.stage in (1, 2) and isinstance(self.size, int) and self.size >= 8 and self.size % 4 == 0 and self.kl >= 0):
+            raise InputError("expected stage 1 or 2, a size >= 8 that 4 divides, and kl >= 0, got stage "
+                             f"{self.stage!r}, size {self.size!r} and kl {self.kl!r}")
         check_positive("networks", width=self.width, caption_dim=self.caption_dim)
         width, half, size = self.width, self.size // 2, self.stage * self.size // 2
         self.generator = self.network(
-            self.latent_dim + self.caption_dim + LENGTH,
-            self.conditioned(),
+            self.latent_dim + self.caption_dim + LENGTH, self.conditioned(),
             Dense(2 * width * (half // 2)**2), Reshape(half // 2, half // 2, 2 * width), BatchNorm(), LeakyReLU(),
             ResizeConv2D(width, 5), BatchNorm(), LeakyReLU(),
             Conv2D(1, 5), Tanh())
         if self.stage == 2:
             self.first, self.generator = self.generator, self.network(
-                half**2 + self.caption_dim + LENGTH,
-                self.conditioned(Reshape(half, half, 1), Conv2D(width, 3), LeakyReLU()),
+                half**2 + self.caption_dim + LENGTH, self.conditioned(Reshape(half, half, 1), Conv2D(width, 3), LeakyReLU()),
                 Conv2D(width, 3), BatchNorm(), LeakyReLU(),
                 Residual(Conv2D(width, 3), LeakyReLU(), Conv2D(width, 3)), LeakyReLU(),
                 ResizeConv2D(width // 2, 5), BatchNorm(), LeakyReLU(),
@@ -106,36 +103,22 @@ class StackGAN(GAN):
 
     def latent(self, n, rng=None):
         """Codes that ask for random captions, all of which are equally probable: (n, k)."""
-        rng = rng or self.rng
-        return self.asking(numbers(rng.integers(0, (4, 10, 4), (n, 3))), rng)
+        return self.asking(numbers((rng or self.rng).integers(0, (4, 10, 4), (n, 3))), rng)
 
     def asking(self, words, rng=None):
         """Codes that ask for these captions, word numbers (n, LENGTH): (n, k)."""
         rng, words = rng or self.rng, words.astype(self.dtype)
-
-        def noise(k):
-            return self.prior(rng, size=(len(words), k)).astype(self.dtype)
-
+        noise = lambda k: self.prior(rng, size=(len(words), k)).astype(self.dtype)
         own = noise(self.latent_dim)
         if self.stage == 2:
             small = evaluate(self.first, self.first, np.concatenate([own, noise(self.caption_dim), words], 1))
-            own = small.reshape(len(words), small[0].size)
+            own = small.reshape(len(words), (self.size // 2)**2)
         return np.concatenate([own, noise(self.caption_dim), words], 1)
-
-    def sketches(self, codes):
-        """The small images in codes of stage 2: (n, k) -> (n, size / 2, size / 2, 1)."""
-        half = self.size // 2
-        return codes[:, :half**2].reshape(len(codes), half, half, 1)
 
     def check(self, images, labels=None):
         """GAN's checks, and word numbers (N, 2, LENGTH): of a caption that suits the image, and of one that does not."""
         super().check(images, labels)
-        words = np.asarray(labels)
-        if words.shape != (len(images), 2, LENGTH) or words.dtype.kind not in "iu":
-            raise InputError(f"StackGAN.step: expected two captions for each of {len(images)} images, integers "
-                             f"({len(images)}, 2, {LENGTH}), got {words.dtype} {words.shape}")
-        if not 0 <= words.min() <= words.max() < len(VOCABULARY):
-            raise InputError(f"StackGAN.step: expected words 0 … {len(VOCABULARY) - 1}, got {words.min()} … {words.max()}")
+        check_words(labels, (len(images), 2, LENGTH), "StackGAN.step")
 
     def minibatch(self, images, labels):
         """Images x, both captions of each, and codes that ask for the first of them."""
@@ -149,12 +132,12 @@ class StackGAN(GAN):
     def d_step(self, batch, fake):
         """A step down L_D."""
         right, wrong = batch.labels[:, 0], batch.labels[:, 1]
-        y_real, y_fake = self.discriminate(batch.real, right), self.discriminate(fake, right)
-        y_wrong = self.discriminate(batch.real, wrong)
+        pairs = (batch.real, right), (fake, right), (batch.real, wrong)
+        y_real, y_fake, y_wrong = (self.discriminate(*pair) for pair in pairs)
         loss = self.losses.d_loss(y_real, concatenate([y_wrong, y_fake]), batch)
         self.d_optimizer.minimize(loss)
-        return {"d_loss": loss.item(), "d_wrong": float(self.losses.score(y_wrong.data).mean())} | self.losses.d_figures(
-            y_real.data, y_fake.data, batch)
+        figures = self.losses.d_figures(y_real.data, y_fake.data, batch)
+        return {"d_loss": loss.item(), "d_wrong": float(self.losses.score(y_wrong.data).mean()), **figures}
 
     def g_step(self, batch, fake):
         """A step down L_G."""

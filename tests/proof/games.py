@@ -78,10 +78,7 @@ def same(a, b):
 
 
 def network(stack, values, x, first=0):
-    """The forward passes by the reference of layer number `first` and all after it, in training mode without dropout.
-
-    values: name -> array.
-    """
+    """Forward passes by the reference, from layer number `first` on, in training without dropout; values: name -> array."""
     for i, layer in enumerate(stack[first:], first):
         kind = type(layer).__name__
         own = {name.rpartition(".")[2]: a for name, a in values.items() if name.startswith(f"{i}_{kind}.")}
@@ -100,10 +97,9 @@ def network(stack, values, x, first=0):
         elif kind == "Residual":
             x = x + network(layer.body.stack, inside(values, f"{i}_Residual.body."), x)
         elif kind == "Beside":
-            left, right = (network(side.stack, inside(values, f"{i}_Beside.{name}."), part) for name, side, part in (
-                ("left", layer.left, x[:, :-layer.last]), ("right", layer.right, x[:, -layer.last:])))
-            for _ in left.shape[2:]:
-                right = np.expand_dims(right, 1)
+            left = network(layer.left.stack, inside(values, f"{i}_Beside.left."), x[:, :-layer.last])
+            right = network(layer.right.stack, inside(values, f"{i}_Beside.right."), x[:, -layer.last:])
+            right = right.reshape(len(x), *(1 for _ in left.shape[2:]), -1)
             x = np.concatenate([left, right + 0 * left[..., :1]], -1)
         elif kind == "Embedding":
             x = sum(own["table"][np.rint(x.real).astype(int)[:, j]] for j in range(x.shape[1]))
@@ -357,22 +353,19 @@ UNIFORM = {"BEGAN", "dense"}  # games, or variants, whose z is uniform in [-1, 1
 def codes_ask_for_captions(game, codes):
     """StackGAN's: even captions; independent normal noise; in stage 2, what the frozen stage 1 draws from such codes."""
     z, words = np.split(codes, [-captions.LENGTH], axis=1)
-    known = {tuple(numbers) for numbers in captions.numbers(np.array(list(captions.SENTENCES.values()))).tolist()}
-    counts = np.unique(words, axis=0, return_counts=True)[1]
-    assert {tuple(row) for row in words.tolist()} == known
+    drawn, counts = np.unique(words, axis=0, return_counts=True)
+    np.testing.assert_array_equal(drawn, np.unique(captions.numbers(np.array(list(captions.SENTENCES.values()))), axis=0))
     assert ((counts - len(codes) / 160) ** 2 / (len(codes) / 160)).sum() < 270  # chi squared of 159 degrees: p = 1e-7
-    drawn = game.size**2 // 4 if game.stage == 2 else 0
-    noise = z[:, drawn:]
-    assert noise.shape[1] == game.caption_dim + (0 if drawn else game.latent_dim)
+    pixels = game.size**2 // 4 if game.stage == 2 else 0
+    noise = z[:, pixels:]
+    assert noise.shape[1] == game.caption_dim + (0 if pixels else game.latent_dim)
     assert largest_deviation(noise, normal_distribution) < 2.7
     assert np.abs(np.corrcoef(noise[:, :3].T) - np.eye(3)).max() < 5 / np.sqrt(len(codes))
-    if drawn:
+    if pixels:
         small = build("StackGAN", game.settings | {"stage": 1, "average": None}, np.random.default_rng(0))
         small.generator.load_state(game.first.state())
-        again = small.asking(words, np.random.default_rng(12))
-        expected = small.generate(again).reshape(len(codes), drawn)
-        np.testing.assert_allclose(game.asking(words, np.random.default_rng(12))[:, :drawn], expected, atol=1e-6)
-        assert len(np.unique(z[:, :drawn], axis=0)) == len(codes)
+        expected = small.generate(small.asking(words, np.random.default_rng(12))).reshape(len(codes), pixels)
+        np.testing.assert_allclose(game.asking(words, np.random.default_rng(12))[:, :pixels], expected, atol=1e-6)
     batch = game.minibatch(images_for(game), labels_for(game))
     np.testing.assert_array_equal(batch.z[:, -captions.LENGTH:], labels_for(game)[:, 0])
 
