@@ -27,9 +27,9 @@ COLUMNS = 8
 
 def arguments():
     """The command line."""
-    parser = argparse.ArgumentParser(usage="%(prog)s [options]\n       %(prog)s say CHECKPOINT CAPTION [options]", description=(
+    parser = argparse.ArgumentParser(usage="%(prog)s [say CHECKPOINT CAPTION] [options]", description=(
         "Train a generator that draws digits from captions: first 14 x 14 pixels, then 28 x 28. Measure how well it follows "
-        "the captions, and how good the digits are. If interrupted, the same command resumes. `say` draws what you ask for."))
+        "the captions, and how good the digits are. If interrupted, the same command resumes."))
     add = parser.add_argument
     add("--steps", type=whole(), nargs=2, metavar=("FIRST", "SECOND"), help="steps of the two stages; default 4000 4000")
     add("--seed", type=SEED, default=0, help="random seed; default 0")
@@ -38,14 +38,14 @@ def arguments():
     add("--every", type=whole(), default=1000, help="steps between sheets and checkpoints; default 1000")
     add("--out", type=Path, help="folder for the results; default runs/stackgan")
     add("--quick", action="store_true", help="tiny networks, 20 steps each, few digits: to see that everything runs")
-    say = parser.add_subparsers(dest="command", metavar="say").add_parser("say", usage="%(prog)s CHECKPOINT CAPTION [options]")
-    add = say.add_argument
+    commands = parser.add_subparsers(dest="command", metavar="say", help="draw what a caption asks for; say --help")
+    add = commands.add_parser("say", prog=parser.prog, usage="%(prog)s say CHECKPOINT CAPTION [options]").add_argument
     add("checkpoint", type=Path, metavar="CHECKPOINT", help="of either stage, such as runs/stackgan/stage-2/checkpoint.npz")
     add("caption", metavar="CAPTION", help='such as "a bold seven leaning right", or just "a seven"')
     add("--n", type=whole(1, 10**6), default=16, help="how many digits; default 16")
     add("--seed", type=SEED, default=0, help="random seed; default 0")
-    add("--out", type=file(".png", ".npz"), default=Path("said.png"),
-        help="said.png (default): a sheet; *.npz: `images`, float32 (n, H, W, 1) in [-1, 1], and `caption`")
+    add("--out", type=file(".png", ".npz"), default=Path("runs", "said.png"),
+        help="runs/said.png (default): a sheet; *.npz: `images`, float32 (n, H, W, 1) in [-1, 1], and `caption`")
     return parser.parse_args()
 
 
@@ -104,7 +104,7 @@ def sketches(codes):
 
 
 def measure(classifier, images, traits, reference):
-    """Class as asked, %; ink of bold digits / ink of thin ones; slant to the side that was asked for, %; digit-FID."""
+    """Class as asked, %; ink of bold / of thin digits; leaning to the asked side of their class's median, %; digit-FID."""
     weight, digit, lean = traits.T
     ink, slant = captions.ink(images), captions.slant(images) - captions.SLANT[digit, 1]
     asked = np.concatenate([slant[lean == 3] > 0, slant[lean == 1] < 0])

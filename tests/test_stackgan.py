@@ -297,3 +297,6 @@ def test_say_refuses_other_words_and_other_games_in_one_line(fails, tmp_path):
     other.save()
     fails(DEMO, "say", other.path, "a seven", mentions=["StackGAN", "SRGAN"])
     fails(DEMO, "say", tmp_path / "none.npz", "a seven", mentions=["none.npz"])
+    fails(DEMO, "say", run.path, "a seven", "--n", 0, mentions=["--n", "'0'"])
+    fails(DEMO, "say", run.path, "a seven", "--out", "x.txt", mentions=["--out", ".npz"])
+    fails(DEMO, "tell", mentions=["tell"])
