@@ -41,8 +41,8 @@ class StackGAN(GAN):
         L_D = -E[ln D(x, t)] - (E[ln(1 - D(x, t'))] + E[ln(1 - D(G, t))]) / 2                           (eq. 3 and 5)
         L_G = -E[ln D(G, t)] + λ KL(N(μ, σ²) || N(0, 1))                                                (eq. 4 and 6)
 
-    where G is G₁(z, c) in stage 1. In stage 2 it is G₂(G₁(z, c₁), c), and G₁ does not learn any more. The pair (x, t') is from
-    section 3.4 (Reed et al. 2016); here one word of t' is wrong. L_G has the form that DCGAN uses (see CrossEntropy).
+    where G is G₁(z, c) in stage 1. In stage 2 it is G₂(G₁(z, c₁), c), and G₁ does not learn any more. The pair (x, t') is in
+    the text (after Reed et al. 2016); here one word of t' is wrong. L_G has the form that DCGAN uses (see CrossEntropy).
 
     A code is z, or in stage 2 the pixels of G₁'s image; then ε; then the numbers of the caption's words.
 
