@@ -30,7 +30,7 @@ class Embedding(Layer):
         self.table = Parameter(rng.standard_normal((self.vocabulary, self.d)).astype(dtype))
 
     def forward(self, x):
-        words = np.rint(x.data.real).astype(np.intp)
+        words = np.rint(x.data).astype(np.intp)
         if words.size and not 0 <= words.min() <= words.max() < self.vocabulary:
             raise InputError(f"Embedding: expected words 0 … {self.vocabulary - 1}, got {words.min()} … {words.max()}")
         return self.table[words].sum(1)
@@ -49,6 +49,8 @@ class Augmentation(Layer):
 
     def build(self, shape, rng, dtype):
         """The parameters of φ, μ and ln σ²."""
+        if len(shape) != 1 or shape[0] <= self.d:
+            raise InputError(f"expected {self.d} numbers of noise and a caption, got {shape}")
         self.reader.build((shape[0] - self.d,), rng, dtype)
 
     def moments(self, words):

@@ -172,6 +172,7 @@ def test_the_divergence_is_the_integral_that_defines_it(mean, log_variance):
 
 def test_what_does_not_fit_beside_is_refused():
     for layer, shape, mention in ((Beside([], [], 3), (2,), "at least 3"), (Embedding(3, 2), (2, 2), "captions"),
+                                  (Augmentation(3, 2), (2,), "noise"),
                                   (Beside([Reshape(2, 2, 1)], [Dense(1)], 1), (4,), "expected 4 elements")):
         with refused(mention):
             Sequential(layer, input_shape=shape, rng=np.random.default_rng(0))
