@@ -40,7 +40,8 @@ class Augmentation(Layer):
     """Conditioning augmentation, (d + words,) -> (d,): c = μ(φ) + σ(φ) ε, with noise ε, and φ the caption's embedding.
 
     Zhang et al. 2017, section 3.2: one caption stands for a whole neighbourhood of vectors c, so that few captions can train a
-    generator. μ and ln σ² are linear in φ. The noise is a part of the input, x = (ε, words), so the output is a function of it.
+    generator. μ and ln σ² are linear in φ. The noise is a part of the input, x = (ε, words), and so c is a function of μ and σ:
+    dc = dμ + ε dσ, and they get the gradients g and g ε (Kingma & Welling 2014).
     """
 
     def __init__(self, vocabulary, d):
