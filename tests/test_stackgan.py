@@ -301,3 +301,4 @@ def test_say_refuses_other_words_and_other_games_in_one_line(fails, tmp_path):
     fails(DEMO, "say", run.path, "a seven", "--n", 0, mentions=["--n", "'0'"])
     fails(DEMO, "say", run.path, "a seven", "--out", "x.txt", mentions=["--out", ".npz"])
     fails(DEMO, "tell", mentions=["tell"])
+    fails(DEMO.with_name("latent.py"), "interpolate", run.path, mentions=["codes z", "StackGAN"])
