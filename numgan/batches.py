@@ -87,15 +87,14 @@ class HalfLabelledBatches(ImageBatches):
 
 
 class CaptionBatches(ImageBatches):
-    """Random images; for each, word numbers (2, LENGTH): of its caption, as `forget` leaves it, and of a `mistaken` one.
+    """Random images and their captions, as `captions.forget` leaves them: word numbers (size, LENGTH).
 
     labels: the images' traits, (n, 3).
     """
 
     def __next__(self):
         images, described = super().__next__()
-        said = captions.forget(described, self.rng)
-        return images, np.stack([captions.numbers(said), captions.numbers(captions.mistaken(said, self.rng))], 1)
+        return images, captions.numbers(captions.forget(described, self.rng))
 
 
 class PointBatches(Batches):

@@ -107,18 +107,3 @@ def forget(described, rng, share=0.3):
     kept = rng.random((len(described), 3)) >= share
     kept[:, 1] = True
     return described * kept
-
-
-def mistaken(described, rng):
-    """Captions of which one word is wrong: one trait that is said, drawn at random, becomes another of its kind.
-
-    Traits (n, 3) -> (n, 3).
-    """
-    wrong, rows = described.copy(), np.arange(len(described))
-    said = described > 0
-    said[:, 1] = True
-    which = (rng.random(said.shape) * said).argmax(1)
-    first, kinds = (which != 1).astype(int), np.where(which == 1, 10, 3)  # a weight or slant counts from 1
-    wrong[rows, which] = first + (wrong[rows, which] - first + rng.integers(1, kinds)) % kinds
-    return wrong
-

@@ -37,7 +37,7 @@ def new_run(out, play="DCGAN", seed=3, size=6, about=None):
     if name == "SGAN":
         labels[::2] = -1
     if name == "StackGAN":
-        labels = np.random.default_rng(6).integers(0, len(VOCABULARY), (50, 2, LENGTH))
+        labels = np.random.default_rng(6).integers(0, len(VOCABULARY), (50, LENGTH))
     kind = HalfLabelledBatches if name == "SGAN" else ImageBatches
     return Run(game, kind(images, size, np.random.default_rng(seed + 1), labels), out, about)
 

@@ -104,30 +104,15 @@ def test_what_is_forgotten_is_neither_the_digit_nor_changed():
     assert abs((said[:, [0, 2]] == 0).all(1).mean() - 0.09) < 0.02
 
 
-def test_a_mistaken_caption_has_one_wrong_word_of_those_that_are_said():
-    described = np.repeat(ALL, 60, 0)
-    wrong = captions.mistaken(described, np.random.default_rng(0))
-    changed = wrong != described
-    np.testing.assert_array_equal(changed.sum(1), 1)
-    assert not changed[:, [0, 2]][described[:, [0, 2]] == 0].any()
-    whole = (described[:, [0, 2]] > 0).all(1)
-    np.testing.assert_allclose(changed[whole].mean(0), 1 / 3, atol=0.03)
-    for trait, least in ((0, 1), (1, 0), (2, 1)):
-        values = wrong[changed[:, trait], trait]
-        counts = np.bincount(values)[least:]
-        assert values.min() == least
-        assert len(counts) == (10 if trait == 1 else 3)
-        np.testing.assert_allclose(counts / len(values), 1 / len(counts), atol=0.05)
-
-
-def test_batches_have_a_caption_that_suits_each_image_and_one_that_does_not():
+def test_batches_have_captions_that_suit_the_images():
     images = np.arange(160, dtype=np.uint8)[:, None, None] * np.ones((1, 4, 4), np.uint8)
     x, words = next(CaptionBatches(images, 500, np.random.default_rng(0), ALL))
     known = {tuple(row): traits for row, traits in zip(captions.numbers(ALL).tolist(), ALL, strict=True)}
-    own = ALL[data.to_pixels(x)[:, 0, 0]]
-    right, wrong = (np.array([known[tuple(row)] for row in words[:, i].tolist()]) for i in (0, 1))
-    np.testing.assert_array_equal(right * (right > 0), own * ((right > 0) | (np.arange(3) == 1)))
-    np.testing.assert_array_equal((wrong != right).sum(1), 1)
+    own, said = ALL[data.to_pixels(x)[:, 0, 0]], np.array([known[tuple(row)] for row in words.tolist()])
+    np.testing.assert_array_equal(said[:, 1], own[:, 1])
+    np.testing.assert_array_equal(said[said > 0], own[said > 0])
+    forgotten = ((said == 0) & (own > 0))[:, [0, 2]].sum() / (own > 0)[:, [0, 2]].sum()
+    assert abs(forgotten - 0.3) < 0.1
 
 
 # ---- layers that read
@@ -185,7 +170,7 @@ def test_d_learns_which_caption_suits_an_image():
     game = StackGAN(size=8, width=8, latent_dim=4, caption_dim=16, lr=0, d_lr=5e-3, rng=np.random.default_rng(0))
     white = np.arange(16) % 2 == 0
     thin, bold = captions.numbers(np.stack([captions.parse(f"a {weight} seven") for weight in ("thin", "bold")]))
-    labels = np.where(white[:, None, None], [bold, thin], [thin, bold])
+    labels = np.where(white[:, None], bold, thin)
     images = np.broadcast_to(np.where(white, 0.8, -0.8)[:, None, None, None], (16, 4, 4, 1)).astype(np.float32)
     for _ in range(40):
         figures = game.step(images, labels)

@@ -36,13 +36,13 @@ class StackGAN(GAN):
     """G draws what a caption t asks for; D judges image and caption together.
 
     Each network learns its own embedding φ(t) of the caption. G's becomes c = μ(φ) + σ(φ) ε, "conditioning augmentation".
-    With a caption t' that does not suit the image x,
+    With a caption t' that does not belong to the image x,
 
         L_D = -E[ln D(x, t)] - (E[ln(1 - D(x, t'))] + E[ln(1 - D(G, t))]) / 2                           (eq. 3 and 5)
         L_G = -E[ln D(G, t)] + λ KL(N(μ, σ²) || N(0, 1))                                                (eq. 4 and 6)
 
     where G is G₁(z, c) in stage 1. In stage 2 it is G₂(G₁(z, c₁), c), and G₁ does not learn any more. The pair (x, t') is in
-    the text (after Reed et al. 2016); here one word of t' is wrong. L_G has the form that DCGAN uses (see CrossEntropy).
+    the text (after Reed et al. 2016): t' is another image's caption. L_G has the form that DCGAN uses (see CrossEntropy).
 
     A code is z, or in stage 2 the pixels of G₁'s image; then ε; then the numbers of the caption's words.
 
@@ -116,13 +116,15 @@ class StackGAN(GAN):
         return np.concatenate([own, noise(self.caption_dim), words], 1)
 
     def check(self, images, labels=None):
-        """GAN's checks, and word numbers (N, 2, LENGTH): of a caption that suits the image, and of one that does not."""
+        """GAN's checks, word numbers (N, LENGTH) of the images' captions, and at least two images for each step of D."""
         super().check(images, labels)
-        check_words(labels, (len(images), 2, LENGTH), "StackGAN.step")
+        check_words(labels, (len(images), LENGTH), "StackGAN.step")
+        if len(images) < 2 * self.d_steps:
+            raise InputError(f"StackGAN.step: expected at least 2 images for each step, got {len(images) // self.d_steps}")
 
     def minibatch(self, images, labels):
-        """Images x, both captions of each, and codes that ask for the first of them."""
-        return Minibatch(Tensor(images.astype(self.dtype)), labels, self.asking(labels[:, 0]))
+        """Images x, their captions t, and codes that ask for these."""
+        return Minibatch(Tensor(images.astype(self.dtype)), labels, self.asking(labels))
 
     def discriminate(self, images, words):
         """D's outputs for images beside captions, word numbers (n, LENGTH): (n, 1)."""
@@ -130,9 +132,8 @@ class StackGAN(GAN):
         return self.discriminator(concatenate([pixels, Tensor(words.astype(self.dtype))], 1))
 
     def d_step(self, batch, fake):
-        """A step down L_D."""
-        right, wrong = batch.labels[:, 0], batch.labels[:, 1]
-        pairs = (batch.real, right), (fake, right), (batch.real, wrong)
+        """A step down L_D. Each image's t' is the caption of the image before it."""
+        pairs = (batch.real, batch.labels), (fake, batch.labels), (batch.real, np.roll(batch.labels, 1, 0))
         y_real, y_fake, y_wrong = (self.discriminate(*pair) for pair in pairs)
         loss = self.losses.d_loss(y_real, concatenate([y_wrong, y_fake]), batch)
         self.d_optimizer.minimize(loss)
@@ -142,7 +143,7 @@ class StackGAN(GAN):
     def g_step(self, batch, fake):
         """A step down L_G."""
         with self.discriminator.frozen():  # as in GAN.g_step
-            y_fake = self.discriminate(fake, batch.labels[:, 0])
+            y_fake = self.discriminate(fake, batch.labels)
         augmentation = self.generator.stack[0].right.stack[0]
         kl = divergence(*augmentation.moments(Tensor(batch.z[:, -LENGTH:])))
         loss = self.losses.g_loss(y_fake, batch) + kl * self.kl

@@ -46,9 +46,9 @@ def play(game, n=6):
 
 
 def labels_for(game, n=6):
-    """n digits for a labelled game; for StackGAN, n captions and n that do not suit the images."""
+    """n digits for a labelled game; for StackGAN, captions of any words."""
     if type(game).__name__ == "StackGAN":
-        return np.random.default_rng(10).integers(0, len(captions.VOCABULARY), (n, 2, captions.LENGTH))
+        return np.random.default_rng(10).integers(0, len(captions.VOCABULARY), (n, captions.LENGTH))
     labels = np.arange(n) * 3 % 10
     if type(game).__name__ == "SGAN":
         labels[n // 2:] = -1
@@ -176,10 +176,10 @@ def step_equals_complex_step(name, settings, losses):
             fake = np.where(np.abs(fake.real) > 1, np.sign(fake.real), fake)
         more = {}
         if name == "StackGAN":
-            pairs = (real, labels[:, 0]), (fake, labels[:, 0]), (real, labels[:, 1])
+            pairs = (real, labels), (fake, labels), (real, labels[[-1, *range(len(labels) - 1)]])
             *inputs, wrong = (np.concatenate([x.reshape(len(x), -1), said], 1) for x, said in pairs)
             augmentation = inside(g_values, "0_Beside.right.0_Augmentation.")
-            more = {"y_wrong": network(D, d_values, wrong), "moments": moments(G[0].right.stack[0], augmentation, labels[:, 0])}
+            more = {"y_wrong": network(D, d_values, wrong), "moments": moments(G[0].right.stack[0], augmentation, labels)}
         else:
             inputs = [x.reshape(-1, *game.discriminator.input_shape) for x in (real, fake)]
         hidden = [network(D[:-1], d_values, x) for x in inputs]
@@ -367,7 +367,7 @@ def codes_ask_for_captions(game, codes):
         expected = small.generate(small.asking(words, np.random.default_rng(12))).reshape(len(codes), pixels)
         np.testing.assert_allclose(game.asking(words, np.random.default_rng(12))[:, :pixels], expected, atol=1e-6)
     batch = game.minibatch(images_for(game), labels_for(game))
-    np.testing.assert_array_equal(batch.z[:, -captions.LENGTH:], labels_for(game)[:, 0])
+    np.testing.assert_array_equal(batch.z[:, -captions.LENGTH:], labels_for(game))
 
 
 def codes_follow_the_prior(name, settings, losses):

@@ -148,7 +148,7 @@ def enlarging():
 
 
 def captioned(kl=1.0):
-    """StackGAN's: a real image with a caption that does not suit it is as wrong as a fake one; KL to N(0, 1) for G."""
+    """StackGAN's: a real image with another one's caption is as wrong as a fake one; KL to N(0, 1) for G."""
     def divergence(p):
         mean, log_variance = p.more["moments"]
         return np.mean((mean**2 + np.exp(log_variance) - 1 - log_variance) / 2)
