@@ -85,10 +85,9 @@ class StackGAN(GAN):
                 Conv2D(1, 5), Tanh())
         further = [Conv2D(2 * width, 5, strides=2), LeakyReLU()] * (self.stage - 1)
         self.discriminator = self.network(
-            size**2 + LENGTH,
-            Beside([Reshape(size, size, 1), Conv2D(width, 5, strides=2), LeakyReLU(), *further,
-                    Conv2D(2 * width, 3, strides=2), LeakyReLU()],
-                   [Embedding(len(VOCABULARY), self.caption_dim), Dense(self.caption_dim), LeakyReLU()], LENGTH),
+            size**2 + LENGTH, Beside(
+                [Reshape(size, size, 1), Conv2D(width, 5, strides=2), LeakyReLU(), *further, Conv2D(2 * width, 3, strides=2),
+                 LeakyReLU()], [Embedding(len(VOCABULARY), self.caption_dim), Dense(self.caption_dim), LeakyReLU()], LENGTH),
             Conv2D(2 * width, 1), LeakyReLU(), Flatten(), Dense(1))
         self.losses = CrossEntropy()
         self.looks = Captions(panels=Samples().panels | {"D(x, t')": ("d_wrong",), "KL, nats": ("kl",)}, columns=10)
