@@ -37,15 +37,10 @@ def arguments():
 
 def digits(args):
     """Training images, test images, test labels; in a quick run, only some of them."""
-    images, labels = data.load(args.data, args.data_dir)
-    if args.data == "mnist":
-        held_out, held_out_labels = data.mnist("test", args.data_dir)
-    else:
-        last = np.arange(len(images)) % 5 == 0
-        images, held_out, held_out_labels = images[~last], images[last], labels[last]
+    (images, _), (held_out, labels) = data.divided(args.data, args.data_dir)
     if args.quick:
-        images, held_out, held_out_labels = images[::len(images) // 2000], held_out[::20], held_out_labels[::20]
-    return images, data.to_images(held_out), held_out_labels
+        images, held_out, labels = images[::len(images) // 2000], held_out[::20], labels[::20]
+    return images, data.to_images(held_out), labels
 
 
 def trained(args, objective, steps, images, show, first=None):

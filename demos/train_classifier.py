@@ -35,15 +35,6 @@ def arguments():
     return parser.parse_args()
 
 
-def load(name, folder):
-    """Two pairs (images, labels): to train on, and to test with."""
-    images, labels = data.load(name, folder)
-    if name == "mnist":
-        return (images, labels), data.mnist("test", folder)
-    test = np.arange(len(images)) % 10 == 0
-    return (images[~test], labels[~test]), (images[test], labels[test])
-
-
 def epochs_done(partial, about, state, rng):
     """The number of epochs done in `partial`, a file of the training `about`; restores `state` and rng from it."""
     if not partial.exists():
@@ -84,7 +75,7 @@ def accuracy(net, images, labels):
 def main():
     """Digits in, a file for numgan/data/ out."""
     args = arguments()
-    training, test = load(args.data, args.data_dir)
+    training, test = data.divided(args.data, args.data_dir, every=10)
     weights_rng, rng = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(2))
     keep_freed_memory()
     net = network(weights_rng)

@@ -97,6 +97,26 @@ class CaptionBatches(ImageBatches):
         return images, captions.numbers(captions.forget(described, self.rng))
 
 
+class UnpairedBatches(Batches):
+    """Images of two kinds, x and y, as many of each; those of a batch do not belong together. A batch is two arrays.
+
+    x and y are ImageBatches of one size, which share one rng. InputError if not.
+    """
+
+    def __init__(self, x, y):
+        super().__init__(x.size, x.rng)
+        if x.size != y.size or x.rng is not y.rng:
+            raise InputError(f"UnpairedBatches: expected one size and one rng for both, got sizes {x.size} and {y.size}")
+        self.x, self.y = x, y
+
+    def __next__(self):
+        return next(self.x)[0], next(self.y)[0]
+
+    def examples(self, n):
+        """n images of each kind, two arrays."""
+        return self.x.examples(n), self.y.examples(n)
+
+
 class PointBatches(Batches):
     """Random points of a distribution: `distribution.sample(n, rng)` gives float32 (n, d). A batch is one such array."""
 

@@ -43,6 +43,19 @@ def load(name, folder=None, size=None):
     return images if size is None else pictures.alike(images.reshape(*images.shape[:3], -1), size), labels
 
 
+def divided(name, folder=None, every=5):
+    """Digits to learn from, and others to test with: two pairs (images, labels).
+
+    "mnist": its training set and its test set. "digits-10k": one in `every` of each digit is held out. Folder and errors as
+    in `load`.
+    """
+    images, labels = load(name, folder)
+    if name == "mnist":
+        return (images, labels), mnist("test", folder)
+    held_out = np.arange(len(images)) % every == 0
+    return (images[~held_out], labels[~held_out]), (images[held_out], labels[held_out])
+
+
 def digits_10k():
     """10,000 of MNIST's training digits, sorted by label: (images uint8 (10000, 28, 28), labels uint8 (10000,))."""
     from importlib.resources import files  # slow to import: only when needed

@@ -15,15 +15,15 @@ from .tensor import no_grad
 # ---- a digit classifier: for digits, what Inception is for photographs
 
 
-def network(rng, dtype=np.float32):
-    """An untrained classifier of digits: (28, 28, 1) in [-1, 1] -> 64 features -> 10 logits."""
+def network(rng, dtype=np.float32, channels=1):
+    """An untrained classifier of digits: (28, 28, channels) in [-1, 1] -> 64 features -> 10 logits."""
     def unit(layer, *sizes, **options):
         return layer(*sizes, use_bias=False, **options), BatchNorm(momentum=0.9), ReLU()
 
     return Sequential(
         *unit(Conv2D, 24, 5, strides=2), *unit(Conv2D, 32, 3), *unit(Conv2D, 48, 3, strides=2), *unit(Conv2D, 48, 3),
         *unit(Conv2D, 48, 3, strides=2, padding="valid"), Flatten(), *unit(Dense, 64), Dense(10),
-        input_shape=(28, 28, 1), rng=rng, dtype=dtype)
+        input_shape=(28, 28, channels), rng=rng, dtype=dtype)
 
 
 class Classifier:

@@ -43,6 +43,37 @@ def resampled(pixels, size):
     return new
 
 
+def distorted(images, rng, *, slant=0.25, turn=0.15, stretch=0.12, bend=1.0):
+    """Images as another hand might have drawn them: float (n, H, W, C) -> the same shape and dtype.
+
+    Each is slanted, turned (by an angle in radians) and stretched about its centre, and bent smoothly, by distances in pixels
+    (Simard, Steinkraus & Platt 2003, section 2). The options are the standard deviations of what `rng` draws. Pixels are
+    interpolated linearly. Beyond the border, the outermost pixel is repeated.
+    """
+    _check("distorted", images, 1)
+    n, h, w, _ = images.shape
+    draw = lambda deviation, *shape: rng.normal(0, deviation, (n, *shape)).astype(images.dtype)
+    angle, slope, across, down = draw(turn, 1, 1), draw(slant, 1, 1), np.exp(draw(stretch, 1, 1)), np.exp(draw(stretch, 1, 1))
+    v, u = (line - (len(line.flat) - 1) / 2 for line in np.ogrid[:h, :w])
+    wave = lambda: cubic(4, h).astype(images.dtype) @ draw(bend, 4, 4) @ cubic(4, w).astype(images.dtype).T
+    x = across * (np.cos(angle) * u + (np.sin(angle) + slope) * v) + wave()
+    y = down * (np.cos(angle) * v - np.sin(angle) * u) + wave()
+    return _at(images, y + (h - 1) / 2, x + (w - 1) / 2)
+
+
+def _at(images, y, x):
+    """Image i at the points (y[i], x[i]), in pixels: (n, h, w, C), (n, H, W), (n, H, W) -> (n, H, W, C)."""
+    def neighbours(position, size):
+        position = position.clip(0, size - 1)
+        before = position.astype(int)
+        return (before, 1 - (position - before)), (np.minimum(before + 1, size - 1), position - before)
+
+    i = np.arange(len(images)).reshape(-1, 1, 1)
+    rows, columns = neighbours(y, images.shape[1]), neighbours(x, images.shape[2])
+    new = sum(images[i, row, column] * (a * b)[..., np.newaxis] for row, a in rows for column, b in columns)
+    return new.astype(images.dtype)
+
+
 def _resized(images, height, width):
     down, across = weights(images.shape[1], height), weights(images.shape[2], width)
     planes = images.transpose(0, 3, 1, 2)

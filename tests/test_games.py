@@ -24,7 +24,7 @@ def test_property(holds, name, settings, losses):
 
 
 def test_every_game_of_the_package_is_under_test():
-    assert GAMES.keys() == games.GAMES.keys()
+    assert {*GAMES, "CycleGAN"} == games.GAMES.keys()  # test_cyclegan.py
 
 
 @pytest.mark.parametrize(("name", "settings"), VARIANTS, ids=label)
@@ -47,7 +47,7 @@ def test_interface(name, settings):
 
 
 def test_full_size_interface():
-    for game in games.GAMES.values():
+    for game in map(games.GAMES.get, GAMES):
         played = game(rng=np.random.default_rng(0))
         play(played, 4)
         assert played.generate(codes_for(played, 2)).shape == (2, *played.image_shape)

@@ -6,6 +6,7 @@ Read game.py first, for what a run needs from any game; then gan.py, the algorit
 from ..errors import InputError
 from .acgan import ACGAN
 from .began import BEGAN
+from .cyclegan import CycleGAN
 from .dcgan import DCGAN
 from .game import Game
 from .gan import GAN
@@ -17,8 +18,8 @@ from .srgan import SRGAN
 from .stackgan import StackGAN
 from .vanilla import VanillaGAN
 
-GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN, SGAN, ACGAN, BEGAN, SRGAN, StackGAN, MixtureGAN,
-                                          MixtureLSGAN)}
+GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN, SGAN, ACGAN, BEGAN, SRGAN, StackGAN, CycleGAN,
+                                          MixtureGAN, MixtureLSGAN)}
 
 
 def build(name, settings, rng):
@@ -41,6 +42,7 @@ __all__ = [
     "LSGAN",
     "SGAN",
     "SRGAN",
+    "CycleGAN",
     "Game",
     "ImageGAN",
     "MixtureGAN",

@@ -1,6 +1,6 @@
 """StackGAN: from a caption to a digit in two stages, first at half its size, then at full size (Zhang et al. 2017).
 
-Read mixture.py next.
+Read cyclegan.py next.
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,22 @@
 """Planted faults in the rules of the games, in what their logs report, and in what is shown of a run."""
 
 from numgan import batches, data, doctor, embedding, latent, layers, optim, pictures, plotting, resample
-from numgan.games import acgan, began, crossentropy, gan, lsgan, minibatch, mixture, sgan, srgan, stackgan, vanilla
+from numgan.games import (
+    acgan,
+    began,
+    crossentropy,
+    cyclegan,
+    gan,
+    lsgan,
+    minibatch,
+    mixture,
+    sgan,
+    srgan,
+    stackgan,
+    vanilla,
+)
 
-from . import games, shown
+from . import cycles, games, shown
 from .mutants import textual
 
 
@@ -124,6 +137,37 @@ def game_mutants():
                  (embedding.divergence, "mean * mean", "mean"),
                  (embedding.divergence, ".mean()", ".sum()"),
                  (embedding.divergence, "* 0.5", "")),
+        *textual("CycleGAN", cycles.STEP,
+                 (cyclegan.CycleGAN.step, "l2(self.d_y(fake_y), 1) +", "l2(self.d_y(fake_y), 0) +"),
+                 (cyclegan.CycleGAN.step, "l2(self.d_x(fake_x), 1)", "l2(self.d_x(fake_y), 1)"),
+                 (cyclegan.CycleGAN.step, "l1(self.f(fake_y), x)", "l1(self.f(fake_y.detach()), x)"),
+                 (cyclegan.CycleGAN.step, "l1(self.g(fake_x), y)", "l1(self.f(fake_x), y)"),
+                 (cyclegan.CycleGAN.step, "(weight * self.cycle)", "weight"),
+                 (cyclegan.CycleGAN.step, "l1(self.g(y), y) + ", ""),
+                 (cyclegan.CycleGAN.step, "weight * self.identity * self.cycle", "weight * self.identity"),
+                 (cyclegan.CycleGAN.step, "weight * self.identity * self.cycle", "self.identity * self.cycle"),
+                 (cyclegan.CycleGAN.step, "0.1 + 0.9", "0.1 + 1.0"), (cyclegan.CycleGAN.step, "min(1.0,", "max(1.0,"),
+                 (cyclegan.CycleGAN.step, "(semantic_x + semantic_y)", "semantic_x"),
+                 (cyclegan.CycleGAN.step, "(weight * self.semantic)", "weight"),
+                 (cyclegan.CycleGAN.step, "self.misread(y, fake_x)", "self.misread(y, fake_y)"),
+                 (cyclegan.CycleGAN.misread, "self.classifier(images).data", "self.classifier(translated).data"),
+                 (cyclegan.CycleGAN.step, "l2(self.d_y(y), 1)", "l2(self.d_y(x), 1)"),
+                 (cyclegan.CycleGAN.step, "l2(self.d_x(x), 1)", "l2(self.d_x(x), 0)"),
+                 (cyclegan.CycleGAN.step, "self.fakes_y.exchanged(fake_y.data)", "fake_y.data"),
+                 (cyclegan.CycleGAN.step, "self.fakes_x.exchanged(fake_x.data)", "fake_x"),
+                 (cyclegan.CycleGAN.step, "self.d_y.frozen(), self.d_x.frozen()", "self.g.frozen(), self.f.frozen()"),
+                 (cyclegan.CycleGAN.step, "weight * self.semantic", "self.semantic")),
+        *textual("CycleGAN", cycles.PROPERTIES[-3:],
+                 (cyclegan.CycleGAN.translate, "self.f if back", "self.g if back"),
+                 (cyclegan.Fakes.exchanged, "shown[i], self.images[old] = self.images[old], fake",
+                  "shown[i] = self.images[old]"),
+                 (cyclegan.Fakes.exchanged, "fakes.copy()", "fakes"), (cyclegan.Fakes.exchanged, "< 0.5", "< 0.4"),
+                 (cyclegan.Fakes.exchanged, "integers(REMEMBERED)", "integers(1)"),
+                 (cyclegan.Cycles.sheet, "game.translate(y, back=True)", "game.translate(y)"),
+                 (resample.distorted, "+ slope) * v", "- slope) * u"), (resample.distorted, "across * (", "(across + 1) * ("),
+                 (resample.distorted, "np.cos(angle) * v - np.sin(angle) * u", "np.cos(angle) * v + np.sin(angle) * u"),
+                 (resample.distorted, "+ (h - 1) / 2", "+ h / 2"),
+                 (resample._at, "1 - (position - before)", "1 + before - before")),
         *textual("mixtures", game_checks("MixtureGAN", "MixtureLSGAN"),
                  (mixture.Scale.inward, "1 / self.factor", "1"),
                  (mixture.Scale.outward, "values / (1 / self.factor)", "values")),

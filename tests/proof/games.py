@@ -85,9 +85,9 @@ def network(stack, values, x, first=0):
         if kind == "Dense":
             x = np.matmul(x, own["w"]) + own["b"]
         elif kind == "Conv2D":
-            x = ref.conv2d(x, own["w"], layer.strides) + own["b"]
+            x = ref.conv2d(x, own["w"], layer.strides) + own.get("b", 0)
         elif kind == "ResizeConv2D":
-            x = ref.resize_conv2d(x, own["w"]) + own["b"]
+            x = ref.resize_conv2d(x, own["w"]) + own.get("b", 0)
         elif kind == "BatchNorm":
             x = ref.batch_norm(x, own["gamma"], own["beta"], layer.eps)
         elif kind == "Reshape":

@@ -1,0 +1,186 @@
+"""Turn handwritten digits into house numbers, and house numbers into handwriting: python demos/cyclegan.py train --semantic
+
+train      train a CycleGAN without pairs; then measure it. If interrupted, the same command resumes
+measure    how well do trained ones keep the digit, and how much is lost on the way there and back?
+translate  images of the other kind, from images that the training has not seen
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from numgan import Adam, InputError, LinearDecay, console, data, metrics, plotting, softmax_cross_entropy
+from numgan.batches import ImageBatches, UnpairedBatches
+from numgan.console import SEED, file, whole
+from numgan.files import atomic
+from numgan.games import CycleGAN
+from numgan.resample import distorted
+from numgan.run import Run, continued, load_game
+from numgan.training import train
+
+HOUSES, TESTED = 20_000, 5000  # house numbers to train on; images of each kind to test with
+STEPS = 6000
+QUICK = {"width": 2, "blocks": 1}
+
+
+def arguments():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help="COMMAND --help lists its options")
+    add = commands.add_parser("train", usage="%(prog)s [options]").add_argument
+    add("--semantic", action="store_true", help="semantic consistency: a classifier of house numbers must read the same digit "
+        "before and after a translation")
+    add("--steps", type=whole(), help="training steps; default 6000")
+    add("--seed", type=SEED, default=0, help="random seed; default 0")
+    add("--every", type=whole(), default=500, help="steps between sheets and checkpoints; default 500")
+    add("--out", type=Path, help="folder for the results; default runs/cyclegan or runs/cyclegan-semantic")
+    add("--quick", action="store_true", help="tiny networks, 20 steps, few images: to see that everything runs")
+    add_data(add)
+    add = commands.add_parser("measure", usage="%(prog)s CHECKPOINT ... [options]").add_argument
+    add("checkpoint", type=Path, nargs="+", metavar="CHECKPOINT", help="a run's checkpoint.npz")
+    add_data(add)
+    add = commands.add_parser("translate", usage="%(prog)s CHECKPOINT --to houses|digits [options]").add_argument
+    add("checkpoint", type=Path, metavar="CHECKPOINT", help="a run's checkpoint.npz")
+    add("--to", choices=("digits", "houses"), required=True, help="what to make: house numbers or handwritten digits")
+    add("--n", type=whole(1, 2000), default=50, help="how many; default 50")
+    add("--seed", type=SEED, default=0, help="random seed for the choice of images; default 0")
+    add("--out", type=file(".png", ".npz"), default=Path("translated.png"),
+        help="translated.png (default): each image and below it the translation; *.npz: arrays `images`, float32 in [-1, 1], "
+        "and `labels`, of the images translated")
+    add_data(add)
+    return parser.parse_args()
+
+
+def add_data(add):
+    """Options that all commands have."""
+    add("--data", choices=data.NAMES, default="mnist", help="MNIST (default), or the embedded digits, a fifth held out")
+    add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
+
+
+def digits(args, quick=False):
+    """Handwritten digits with three equal channels, two pairs (images, labels): to train on, and held-out ones."""
+    both = data.divided(args.data, args.data_dir)
+    few = slice(None, None, 100 if quick else 1)
+    return [(np.broadcast_to(images[few, ..., np.newaxis], (*images[few].shape, 3)), labels[few]) for images, labels in both]
+
+
+def houses(seed, n):
+    """House numbers: (images, labels). 1: to train on, 2: to test with, 3: for the classifier that tests."""
+    return data.house_numbers(n, np.random.default_rng(seed))
+
+
+def in_grey(images):
+    """The mean of the three channels, (n, 28, 28, 1)."""
+    return images.mean(-1, keepdims=True)
+
+
+def reader(path, images, labels, seed, steps):
+    """The classifier of house numbers in this file; if there is no such file, it is trained now, on distorted ones."""
+    rng = np.random.default_rng([seed, 0])
+    net = metrics.network(rng, channels=3)
+    if path.exists():
+        net.load(path)
+    else:
+        print(f"a classifier of house numbers: {path}")
+        optimizer = Adam(net.parameters(), LinearDecay(3e-3, steps, hold=0))
+        for _ in range(steps):
+            chosen = rng.integers(0, len(images), 64)
+            x = distorted(data.to_images(images[chosen]), rng)
+            optimizer.minimize(softmax_cross_entropy(net(x), labels[chosen]))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        net.save(path)
+    return metrics.Classifier(net)
+
+
+def training(args):
+    """Train, or resume, and measure."""
+    quick = args.quick
+    out = args.out or Path("runs", f"cyclegan{'-semantic' * args.semantic}{'-quick' * quick}")
+    steps = args.steps or (20 if quick else STEPS)
+    (x, _), test_x = digits(args, quick)
+    y, labels = houses(1, 200 if quick else HOUSES)
+    game_rng, rng = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(2))
+    game = CycleGAN(semantic=float(args.semantic), lr_steps=steps, warm_up=steps // 3, rng=game_rng, **(QUICK if quick else {}))
+    if args.semantic:
+        taught = reader(out / "reader.npz", y, labels, args.seed, 2 if quick else 1600)
+        game.classifier.load_state(taught.net.state())
+    batches = UnpairedBatches(ImageBatches(x, game.batch_size, rng), ImageBatches(y, game.batch_size, rng))
+    run = continued(Run(game, batches, out, {"data": args.data, "seed": args.seed}))
+    if run.step < steps:
+        train(run, steps, args.every)
+    table({str(out): run.game}, test_x, houses(2, 40 if quick else TESTED), judge(out, quick))
+
+
+def judge(folder, quick=False):
+    """The classifier of house numbers that measures: trained apart from the one that a game may learn with."""
+    images, labels = houses(3, 200 if quick else HOUSES)
+    return reader(folder / "judge.npz", images, labels, 3, 2 if quick else 1600)
+
+
+def table(games, x, y, house_reader):
+    """How often the digit is kept, both ways; how far the images are from what comes back; the digit-FID of F(y)."""
+    (x, x_labels), (y, y_labels) = ((data.to_images(images[:TESTED]), labels[:TESTED]) for images, labels in (x, y))
+    digit_reader = metrics.load_classifier()
+    print(f"{len(x):,} digits and {len(y):,} house numbers that were not trained on\n\n"
+          "| | houses -> digits, kept, % | digits -> houses, kept, % | cycle error, houses | digits | digit-FID |\n"
+          "| --- | --- | --- | --- | --- | --- |\n"
+          f"| not translated | {kept(digit_reader, in_grey(y), y_labels)} | {kept(house_reader, x, x_labels)} | | | |")
+    for name, game in games.items():
+        fake_y, fake_x = game.translate(x), game.translate(y, back=True)
+        lost_y, lost_x = np.abs(game.translate(fake_x) - y).mean(), np.abs(game.translate(fake_y, back=True) - x).mean()
+        fid = metrics.frechet_distance(*(digit_reader.features(in_grey(images)) for images in (fake_x, x)))
+        print(f"| {name} | {kept(digit_reader, in_grey(fake_x), y_labels)} | {kept(house_reader, fake_y, x_labels)} | "
+              f"{lost_y:.3f} | {lost_x:.3f} | {fid:.2f} |", flush=True)
+
+
+def kept(classifier, images, labels):
+    """The share of images in which the classifier reads the label, as text, in %."""
+    return f"{100 * (classifier.probabilities(images).argmax(1) == labels).mean():.1f}"
+
+
+def measuring(args):
+    """The table of given checkpoints."""
+    games = {str(path): translator(path) for path in args.checkpoint}
+    table(games, digits(args)[1], houses(2, TESTED), judge(args.checkpoint[0].parent))
+
+
+def translator(path):
+    """The game in a checkpoint, which must be a CycleGAN."""
+    game = load_game(path)
+    if not isinstance(game, CycleGAN):
+        raise InputError(f"{path}: expected a CycleGAN, got {type(game).__name__}")
+    return game
+
+
+def translating(args):
+    """Held-out digits or fresh house numbers, translated."""
+    game = translator(args.checkpoint)
+    back = args.to == "digits"
+    images, labels = houses(2, TESTED) if back else digits(args)[1]
+    chosen = np.random.default_rng(args.seed).permutation(len(images))[:args.n]
+    images, labels = data.to_images(images[chosen]), labels[chosen]
+    translated = game.translate(images, back)
+    if args.out.suffix == ".png":
+        save_pairs(args.out, images, translated)
+    else:
+        with atomic(args.out) as temporary:
+            np.savez_compressed(temporary, images=in_grey(translated) if back else translated, labels=labels)
+    print(f"{args.out}: {args.n} {args.to}")
+
+
+def save_pairs(path, images, translated, columns=10):
+    """A sheet: ten images, below them their translations, and so on."""
+    black = np.full((-len(images) % columns, *images.shape[1:]), -1, np.float32)
+    rows = [np.concatenate([half, black]).reshape(-1, columns, *images.shape[1:]) for half in (images, translated)]
+    plotting.save_sheet(path, np.stack(rows, 1).reshape(-1, *images.shape[1:]), columns)
+
+
+def main():
+    """The command that was asked for."""
+    args = arguments()
+    {"train": training, "measure": measuring, "translate": translating}[args.command](args)
+
+
+if __name__ == "__main__":
+    console.run(main, stopped="stopped; the same command resumes")

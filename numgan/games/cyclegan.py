@@ -1,0 +1,202 @@
+"""CycleGAN: images of one kind become images of another, learnt without pairs (Zhu et al. 2017).
+
+Read mixture.py next.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InputError, check_positive
+from ..layers import BatchNorm, Conv2D, GaussianNoise, LeakyReLU, ReLU, ResizeConv2D, Tanh
+from ..losses import l1, l2, softmax_cross_entropy
+from ..network import Sequential
+from ..optim import Adam, LinearDecay
+from ..residual import Residual
+from ..tensor import Tensor
+from .game import Game, evaluate
+from .looks import Looks
+from .minibatch import PixelRange, check_images
+
+REMEMBERED = 50  # fakes of each kind
+STRIDE = 4  # pixels of an image, in each direction, for one of G's smallest layer
+
+
+class Cycles(Looks):
+    """A sheet of six rows: x, G(x), F(G(x)); y, F(y), G(F(y))."""
+
+    def inputs(self, game, rng):
+        """None: the sheet shows the examples."""
+        return np.zeros(0)
+
+    def sheet(self, game, inputs, examples):
+        """A column for each x and y."""
+        x, y = examples(self.columns)
+        fake_y, fake_x = game.translate(x), game.translate(y, back=True)
+        return np.concatenate([x, fake_y, game.translate(fake_y, back=True), y, fake_x, game.translate(fake_x)])
+
+
+class Fakes:
+    """A buffer of fakes, so that a discriminator does not forget what the generators drew before (section 4).
+
+    rng decides what it gives back; its state is `images` and how many of them are `filled`.
+    """
+
+    def __init__(self, shape, rng, dtype):
+        self.images, self.filled, self.rng = np.zeros((REMEMBERED, *shape), dtype), np.zeros((), np.int64), rng
+
+    def exchanged(self, fakes):
+        """The given fakes; once the buffer is full, half of them in exchange for older ones (Shrivastava et al. 2017, 2.3)."""
+        shown = fakes.copy()
+        for i, fake in enumerate(fakes):
+            if self.filled < REMEMBERED:
+                self.images[self.filled] = fake
+                self.filled += 1
+            elif self.rng.random() < 0.5:
+                old = self.rng.integers(REMEMBERED)
+                shown[i], self.images[old] = self.images[old], fake
+        return shown
+
+    def state(self):
+        """Name -> array (no copy)."""
+        return {"images": self.images, "filled": self.filled}
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class CycleGAN(Game):
+    """G turns images x into images such as y, F turns y into x; D_Y and D_X tell fakes from real ones. Figure 3 of the paper:
+
+        x -> G(x) -> F(G(x)) ≈ x,  y -> F(y) -> G(F(y)) ≈ y,  while D_Y judges G(x), and D_X judges F(y)
+
+        L_GAN(G, D_Y) = E[(D_Y(y) - 1)²] + E[D_Y(G(x))²], which D_Y minimises; G minimises E[(D_Y(G(x)) - 1)²]     (section 4)
+        L_cyc = E|F(G(x)) - x| + E|G(F(y)) - y|                                                          (eq. 2)
+        L = L_GAN(G, D_Y) + L_GAN(F, D_X) + λ L_cyc                                                      (eq. 3)
+
+    size      height and width of all images, a multiple of 4
+    channels  of all images, 1 or 3: those of x and of y must be alike
+    width     channels in the first layer of G and F, half as many as in D's
+    blocks    residual blocks in G and F
+    cycle     λ
+    identity  weight of E|G(y) - y| + E|F(x) - x|, times λ: what is already of the other kind should stay as it is (section 5.2)
+    semantic  weight of semantic consistency (Hoffman et al. 2018, eq. 4): `classifier`, which was trained with labelled y and
+              learns no more, shall read the same digit in x and G(x), and in y and F(y)
+    warm_up   λ and the semantic weight grow from a tenth to their values in so many steps: what comes back cannot be like x
+              before fakes look like y
+    noise     standard deviation of noise on all that D_X and D_Y see (Sønderby et al. 2017)
+    """
+
+    size: int = 28
+    channels: int = 3
+    width: int = 16
+    blocks: int = 4
+    cycle: float = 10.0
+    identity: float = 0.0
+    semantic: float = 0.0
+    warm_up: int = 0
+    noise: float = 0.3
+    lr: float = 1e-3
+    beta1: float = 0.5
+    lr_steps: float | None = None
+    lr_hold: float = 0.5
+
+    batch_size = 8
+    pixels = PixelRange(-1, 1)
+
+    def build(self):
+        """Make the networks (G and F 344,739 parameters each by default, D_X and D_Y 167,841 each), optimisers and looks."""
+        if not (isinstance(self.size, int) and self.size >= STRIDE and self.size % STRIDE == 0):
+            raise InputError(f"expected a size that is a positive multiple of {STRIDE}, got {self.size!r}")
+        if self.channels not in (1, 3):
+            raise InputError(f"expected 1 or 3 channels, got {self.channels!r}")
+        check_positive("networks", width=self.width, blocks=self.blocks)
+        for name in ("cycle", "identity", "semantic", "warm_up"):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"expected {name} >= 0, got {getattr(self, name)!r}")
+        self.shape = self.size, self.size, self.channels
+        self.g, self.f, self.d_y, self.d_x = self.translator(), self.translator(), self.judge(), self.judge()
+        rate = self.lr if self.lr_steps is None else LinearDecay(self.lr, self.lr_steps, hold=self.lr_hold)
+        self.g_optimizer = Adam(self.g.parameters() + self.f.parameters(), rate, beta1=self.beta1)
+        self.d_optimizer = Adam(self.d_y.parameters() + self.d_x.parameters(), rate, beta1=self.beta1)
+        self.fakes_y, self.fakes_x = (Fakes(self.shape, self.rng, self.dtype) for _ in range(2))
+        panels = {"L_GAN": ("d_loss", "g_loss"), "cycle error": ("cycle_x", "cycle_y")}
+        if self.semantic:
+            self.classifier = reader(self.rng, self.dtype, self.channels)
+            panels["semantic consistency"] = "semantic_x", "semantic_y"
+        self.last_step = self.lr_steps
+        self.looks = Cycles(panels=panels, progress={"loss D": "d_loss", "G": "g_loss", "cycle x": "cycle_x", "y": "cycle_y"},
+                            columns=10)
+
+    def translator(self):
+        """G or F: an encoder, residual blocks, a decoder. With batch norm: instance norm, the paper's, removes the colours."""
+        width = self.width
+        unit = lambda layer, *sizes, **options: (layer(*sizes, use_bias=False, **options), BatchNorm(), ReLU())
+        blocks = [Residual(*unit(Conv2D, 4 * width, 3), *unit(Conv2D, 4 * width, 3)[:2]) for _ in range(self.blocks)]
+        return Sequential(
+            *unit(Conv2D, width, 5), *unit(Conv2D, 2 * width, 3, strides=2), *unit(Conv2D, 4 * width, 3, strides=2), *blocks,
+            *unit(ResizeConv2D, 2 * width, 3), *unit(ResizeConv2D, width, 3), Conv2D(self.channels, 5), Tanh(),
+            input_shape=self.shape, rng=self.rng, dtype=self.dtype)
+
+    def judge(self):
+        """D_X or D_Y, a PatchGAN (Isola et al. 2017): (size, size, C) -> (size / 4, size / 4, 1), each from 34 × 34 pixels."""
+        width = 2 * self.width
+        unit = lambda *sizes, **options: (Conv2D(*sizes, use_bias=False, **options), BatchNorm(), LeakyReLU(0.2))
+        return Sequential(
+            GaussianNoise(self.noise), Conv2D(width, 4, strides=2), LeakyReLU(0.2), *unit(2 * width, 4, strides=2),
+            *unit(4 * width, 4), Conv2D(1, 4), input_shape=self.shape, rng=self.rng, dtype=self.dtype)
+
+    def check(self, x, y):
+        """InputError unless `step` can take these images, and the classifier, if there is one, has been trained for such."""
+        if self.semantic and self.classifier.input_shape != self.shape:
+            raise InputError(f"CycleGAN.step: expected images {self.classifier.input_shape} to classify, got {self.shape}")
+        if self.semantic and not self.classifier.parameters()[-1].data.any():
+            raise InputError("CycleGAN.step: expected the weights of a trained classifier in game.classifier, got random ones")
+        for images in (x, y):
+            check_images(images, self.shape, 1, "CycleGAN.step")
+            self.pixels.check(images, "CycleGAN.step")
+
+    def step(self, x, y):
+        """A step of G and F, then one of D_Y and D_X. x, y: float images (n, size, size, C) in [-1, 1], of the two kinds.
+
+        The figures g_loss and d_loss are both players' parts of L_GAN, in both directions; cycle_x and cycle_y the two means
+        of L_cyc.
+        """
+        self.check(x, y)
+        x, y = (Tensor(images.astype(self.dtype)) for images in (x, y))
+        fake_y, fake_x = self.g(x), self.f(y)
+        with self.d_y.frozen(), self.d_x.frozen():
+            g_loss = l2(self.d_y(fake_y), 1) + l2(self.d_x(fake_x), 1)
+        cycle_x, cycle_y = l1(self.f(fake_y), x), l1(self.g(fake_x), y)
+        weight = min(1.0, 0.1 + 0.9 * int(self.g_optimizer.t) / self.warm_up) if self.warm_up else 1.0
+        loss = g_loss + (cycle_x + cycle_y) * (weight * self.cycle)
+        figures = {"g_loss": g_loss, "cycle_x": cycle_x, "cycle_y": cycle_y}
+        if self.identity:
+            loss += (l1(self.g(y), y) + l1(self.f(x), x)) * (weight * self.identity * self.cycle)
+        if self.semantic:
+            semantic_x, semantic_y = self.misread(x, fake_y), self.misread(y, fake_x)
+            loss += (semantic_x + semantic_y) * (weight * self.semantic)
+            figures |= {"semantic_x": semantic_x, "semantic_y": semantic_y}
+        self.g_optimizer.minimize(loss)
+        d_loss = (l2(self.d_y(y), 1) + l2(self.d_y(self.fakes_y.exchanged(fake_y.data)), 0)
+                  + l2(self.d_x(x), 1) + l2(self.d_x(self.fakes_x.exchanged(fake_x.data)), 0))
+        self.d_optimizer.minimize(d_loss)
+        return {"d_loss": d_loss.item()} | {name: figure.item() for name, figure in figures.items()}
+
+    def misread(self, images, translated):
+        """The classifier's cross-entropy, in nats, on the translated images, with what it reads in the images as labels."""
+        return softmax_cross_entropy(self.classifier(translated), self.classifier(images).data.argmax(1))
+
+    def translate(self, images, back=False):
+        """G(images), or F(images): (n, size, size, C) -> the same shape, float32 in [-1, 1]."""
+        network = self.f if back else self.g
+        return evaluate(network, network, np.asarray(images, self.dtype)).astype(np.float32, copy=False)
+
+
+def reader(rng, dtype, channels):
+    """A classifier of digits that does not learn: its weights are to be loaded."""
+    from ..metrics import network
+
+    classifier = network(rng, dtype, channels)
+    classifier.eval()
+    for p in classifier.parameters():
+        p.requires_grad = False
+    return classifier

@@ -1,0 +1,188 @@
+"""What must hold for CycleGAN, whose two generators and two discriminators games.py does not know: with small networks."""
+
+import functools
+
+import numpy as np
+
+from numgan import Dense, Flatten, Sequential, games
+from numgan.batches import ImageBatches, UnpairedBatches
+from numgan.games.cyclegan import REMEMBERED, Fakes
+from numgan.resample import distorted
+
+from . import reference as ref
+from .games import network, same, snapshot
+
+SMALL = dict(size=8, channels=1, width=1, blocks=1)
+NETWORKS = "g", "f", "d_y", "d_x"
+
+
+def images(n, game, seed=0):
+    return np.random.default_rng(seed).uniform(-1, 1, (n, *game.shape)).astype(np.float32)
+
+
+def small_game(dtype="float64", **settings):
+    """A game with random (not the first) parameters; without noise, so that it can be recalculated."""
+    game = games.CycleGAN(**SMALL | dict(dtype=dtype, noise=1e-300) | settings, rng=np.random.default_rng(7))
+    rng = np.random.default_rng(8)
+    for name in NETWORKS:
+        for p in getattr(game, name).parameters():
+            p.data += 0.1 * rng.standard_normal(p.shape).astype(dtype)
+    return game
+
+
+def step_equals_complex_step(**settings):
+    """Both players' losses and the gradients of all four networks are those of the paper's formulas."""
+    game = small_game(**settings)
+    if "semantic" in settings:
+        rng = np.random.default_rng(3)
+        game.classifier = Sequential(Flatten(), Dense(10), input_shape=game.shape, rng=rng, dtype="float64")
+        game.classifier.parameters()[-1].data += 0.1
+        reading = snapshot(game.classifier)
+    x, y = images(3, game, 1), images(3, game, 2)
+    before = {name: snapshot(getattr(game, name)) for name in NETWORKS}
+    figures = game.step(x, y)
+    x, y = x.astype(np.float64), y.astype(np.float64)
+
+    def run(name, values, x):
+        return network(getattr(game, name).stack, values[name], x)
+
+    def misread(x, translated):
+        logits = [network(game.classifier.stack, reading, x) for x in (x, translated)]
+        return ref.softmax_cross_entropy(logits[1], logits[0].real.argmax(1))
+
+    def parts(values):
+        fake_y, fake_x = run("g", values, x), run("f", values, y)
+        losses = {"g_loss": ref.l2(run("d_y", values, fake_y), 1) + ref.l2(run("d_x", values, fake_x), 1),
+                  "cycle_x": ref.l1(run("f", values, fake_y), x), "cycle_y": ref.l1(run("g", values, fake_x), y),
+                  "d_loss": (ref.l2(run("d_y", values, y), 1) + ref.l2(run("d_y", values, fake_y), 0)
+                             + ref.l2(run("d_x", values, x), 1) + ref.l2(run("d_x", values, fake_x), 0))}
+        if game.semantic:
+            losses |= {"semantic_x": misread(x, fake_y), "semantic_y": misread(y, fake_x)}
+        return losses
+
+    def g_loss(values):
+        found = parts(values)
+        same_kind = ref.l1(run("g", values, y), y) + ref.l1(run("f", values, x), x)
+        weight = 0.1 if game.warm_up else 1
+        back = game.cycle * (found["cycle_x"] + found["cycle_y"] + game.identity * same_kind)
+        return found["g_loss"] + weight * (back + game.semantic * (found.get("semantic_x", 0) + found.get("semantic_y", 0)))
+
+    expected = parts(before)
+    assert figures.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(figures[name], value, rtol=1e-10, err_msg=name)
+    for name in NETWORKS:
+        loss = g_loss if name in "gf" else lambda values: parts(values)["d_loss"]
+        directions = {p.name: np.random.default_rng(p.size).standard_normal(p.shape) for p in getattr(game, name).parameters()}
+        moved = {key: value + 1j * ref.H * directions.get(key, 0) for key, value in before[name].items()}
+        found = sum((p.grad * directions[p.name]).sum() for p in getattr(game, name).parameters())
+        np.testing.assert_allclose(found, np.imag(loss(before | {name: moved})) / ref.H, rtol=1e-9, err_msg=name)
+    if "semantic" in settings:
+        assert same(reading, snapshot(game.classifier))
+
+
+def weights_grow_to_their_values():
+    """λ and the semantic weight, from a tenth, in a straight line."""
+    def loss(steps):
+        game = small_game(cycle=2.0, warm_up=10)
+        game.g_optimizer.t[...] = steps
+        seen = []
+        game.g_optimizer.minimize = lambda loss: seen.append(loss.item())
+        game.d_optimizer.minimize = lambda loss: None
+        figures = game.step(images(3, game, 1), images(3, game, 2))
+        return (seen[0] - figures["g_loss"]) / (figures["cycle_x"] + figures["cycle_y"])
+
+    np.testing.assert_allclose([loss(steps) for steps in (0, 5, 10, 99)], [0.2, 1.1, 2, 2])
+
+
+def discriminators_see_what_the_buffers_give():
+    """They get the step's own fakes, and D_Y and D_X judge what they give in exchange."""
+    game = small_game()
+    x, y = images(3, game, 1), images(3, game, 2)
+    shown = []
+
+    def minimize(loss):
+        assert all(p.grad is None for p in game.d_optimizer.parameters), "G's step reaches D's parameters"
+
+    game.d_optimizer.minimize = minimize
+    game.fakes_y.exchanged = game.fakes_x.exchanged = lambda fakes: shown.append(fakes) or np.full_like(fakes, 0.5)
+    fake_y, fake_x = game.g(x.astype(float)).data, game.f(y.astype(float)).data
+    before = snapshot(game.d_y), snapshot(game.d_x)
+    figures = game.step(x, y)
+    np.testing.assert_array_equal(shown, [fake_y, fake_x])
+    half = np.full_like(fake_y, 0.5)
+    expected = sum(ref.l2(network(d.stack, values, real.astype(float)), 1) + ref.l2(network(d.stack, values, half), 0)
+                   for d, values, real in ((game.d_y, before[0], y), (game.d_x, before[1], x)))
+    np.testing.assert_allclose(figures["d_loss"], expected, rtol=1e-10)
+
+
+def half_of_the_fakes_are_exchanged_for_older_ones():
+    """Once the buffer is full; none is lost, and none comes twice."""
+    fakes = Fakes((1, 1, 1), np.random.default_rng(0), "float64")
+    numbered = np.arange(1.0, 851.0).reshape(17, 50, 1, 1, 1)
+    np.testing.assert_array_equal(fakes.exchanged(numbered[0]), numbered[0])
+    kept = 0
+    for batch in numbered[1:]:
+        before = {*fakes.images.flat}
+        shown = fakes.exchanged(batch)
+        kept += (shown == batch).sum()
+        assert {*shown.flat, *fakes.images.flat} == before | {*batch.flat}
+    assert fakes.filled == REMEMBERED == 50
+    assert np.isin(fakes.images, numbered[0]).sum() < 5
+    assert abs(kept / 800 - 0.5) < 0.06
+
+
+def batches(game, rng, size=3):
+    """Unpaired random images."""
+    kinds = (np.random.default_rng(seed).integers(0, 256, (9, *game.shape), np.uint8) for seed in (1, 2))
+    return UnpairedBatches(*(ImageBatches(kind, size, rng) for kind in kinds))
+
+
+def a_sheet_shows_both_ways_there_and_back():
+    """x, G(x), F(G(x)), y, F(y), G(F(y))."""
+    game = small_game("float32")
+    x, y = batches(game, np.random.default_rng(0)).examples(9)
+    x, y = np.concatenate([x, x[:1]]), np.concatenate([y, y[:1]])
+    sheet = game.looks.sheet(game, None, lambda n: (x, y)).reshape(6, 10, *game.shape)
+    with game.g.evaluating(), game.f.evaluating():
+        fake_y, fake_x = game.g(x).data, game.f(y).data
+        rows = x, fake_y, game.f(fake_y).data, y, fake_x, game.g(fake_x).data
+    assert np.abs(fake_y - fake_x).max() > 0.01
+    assert game.translate(x).dtype == np.float32
+    for row, expected in zip(sheet, rows, strict=True):
+        np.testing.assert_array_equal(row, expected)
+
+
+def distorted_images_are_slanted_turned_stretched_and_bent():
+    """By as much as is drawn, about the centre; without deviations, not at all."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (3, 9, 9, 2)).astype(np.float32)
+    none = dict(slant=0, turn=0, stretch=0, bend=0)
+    np.testing.assert_array_equal(distorted(x, rng, **none), x)
+    changed = distorted(x, rng)
+    assert (changed.shape, changed.dtype) == (x.shape, x.dtype)
+    assert np.abs(changed).max() <= 1
+    assert np.abs(changed - x).max() > 0.1
+    np.testing.assert_allclose(distorted(np.full_like(x, 0.3), rng), 0.3, rtol=1e-6)
+    v, u = np.mgrid[-4.0:5, -4:5]
+    ramps = np.stack([u, v], -1)[None]  # their values are the distances from the middle, to the right and down
+    right, down = np.moveaxis(distorted(ramps, rng, **none | dict(slant=0.1))[0], -1, 0)
+    slope = right[5, 4]
+    assert slope != 0
+    np.testing.assert_allclose(right, (u + slope * v).clip(-4, 4), atol=1e-12)
+    np.testing.assert_array_equal(down, v)
+    right, down = np.moveaxis(distorted(ramps, rng, **none | dict(turn=0.3))[0], -1, 0)
+    cos, sin = right[4, 5], right[5, 4]
+    np.testing.assert_allclose(cos**2 + sin**2, 1)
+    np.testing.assert_allclose(right, (cos * u + sin * v).clip(-4, 4), atol=1e-12)
+    np.testing.assert_allclose(down, (cos * v - sin * u).clip(-4, 4), atol=1e-12)
+    right, down = np.moveaxis(distorted(ramps, rng, **none | dict(stretch=0.2))[0], -1, 0)
+    assert right[4, 5] != down[5, 4]
+    np.testing.assert_allclose(right, (right[4, 5] * u).clip(-4, 4), atol=1e-12)
+    np.testing.assert_allclose(down, (down[5, 4] * v).clip(-4, 4), atol=1e-12)
+
+
+STEP = [functools.partial(step_equals_complex_step, cycle=3.0, identity=0.7, semantic=2.0, warm_up=10),
+        weights_grow_to_their_values, discriminators_see_what_the_buffers_give]
+PROPERTIES = [*STEP, step_equals_complex_step, half_of_the_fakes_are_exchanged_for_older_ones,
+              a_sheet_shows_both_ways_there_and_back, distorted_images_are_slanted_turned_stretched_and_bent]
