@@ -18,7 +18,7 @@ import numpy as np
 from numgan import InputError, console, data, metrics, plotting
 from numgan.batches import ImageBatches
 from numgan.console import SEED, file, whole
-from numgan.games import DCGAN, GAN
+from numgan.games import DCGAN, GAN, StackGAN
 from numgan.latent import descend, lerp, reconstruct, slerp
 from numgan.run import Run, continued, load_game
 from numgan.training import train
@@ -180,7 +180,7 @@ def main():
     if args.command == "compare":
         return compare(args)
     game, rng = load_game(args.checkpoint), np.random.default_rng(args.seed)
-    if not isinstance(game, GAN):
+    if not isinstance(game, GAN) or isinstance(game, StackGAN):  # whose codes hold words
         raise InputError(f"{args.checkpoint}: expected a game whose generator draws from codes z, got {type(game).__name__}")
     if game.image_shape != (28, 28, 1):
         raise InputError(f"{args.checkpoint}: expected a game of digits, images (28, 28, 1), got {game.image_shape}")

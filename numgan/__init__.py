@@ -7,6 +7,7 @@ train something. Then read conv, norm and resize, and the games. README.md lists
 import builtins
 
 from .conv import conv2d, conv2d_transpose, max_pool2d
+from .embedding import Augmentation, Beside, Embedding
 from .errors import InputError
 from .gradcheck import gradcheck, numerical_gradient
 from .graph import print_graph

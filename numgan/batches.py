@@ -13,6 +13,7 @@ Read run.py next.
 
 import numpy as np
 
+from . import captions
 from .data import to_images
 from .errors import InputError
 
@@ -83,6 +84,17 @@ class HalfLabelledBatches(ImageBatches):
         labels = self.labels[chosen]
         labels[half:] = -1
         return to_images(self.images[chosen]), labels
+
+
+class CaptionBatches(ImageBatches):
+    """Random images and their captions, as `captions.forget` leaves them: word numbers (size, LENGTH).
+
+    labels: the images' traits, (n, 3).
+    """
+
+    def __next__(self):
+        images, described = super().__next__()
+        return images, captions.numbers(captions.forget(described, self.rng))
 
 
 class UnpairedBatches(Batches):

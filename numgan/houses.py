@@ -2,7 +2,7 @@
 
 They imitate the cropped digits of Street View House Numbers (SVHN; Netzer et al. 2011). One digit fills most of the height, its
 neighbours are cut off at the border, and colours, light and sharpness vary. Glyphs become shapes, shapes get colours, and a
-camera makes bytes of them. Axes: n pictures, y down, x right, 3 colours; levels of light are in [0, 1]. Read metrics.py next.
+camera makes bytes of them. Axes: n pictures, y down, x right, 3 colours; levels of light are in [0, 1]. Read captions.py next.
 """
 
 import functools

@@ -1,6 +1,6 @@
 """Layers of networks that turn images into images: residual blocks, PReLU, and upsampling by pixel shuffle.
 
-All are composed of known ops: there is nothing new to differentiate. Read games/game.py next.
+All are composed of known ops: there is nothing new to differentiate. Read embedding.py next.
 """
 
 import numpy as np

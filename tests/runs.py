@@ -9,16 +9,18 @@ import pytest
 
 from numgan import data, plotting
 from numgan.batches import HalfLabelledBatches, ImageBatches
-from numgan.games import GAMES, SRGAN, ImageGAN, build
+from numgan.captions import LENGTH, VOCABULARY
+from numgan.games import GAMES, SRGAN, ImageGAN, StackGAN, build
 from numgan.games.vanilla import VARIANTS
 from numgan.run import Run
 from numgan.training import train
 
 SMALL = {"size": 8, "width": 2, "latent_dim": 4}
 PLAYS = {f"VanillaGAN, {variant}": ("VanillaGAN", {"variant": variant}) for variant in VARIANTS}
-OTHERS = [name for name in GAMES if name != "VanillaGAN" and issubclass(GAMES[name], ImageGAN | SRGAN)]
+OTHERS = [name for name in GAMES if name != "VanillaGAN" and issubclass(GAMES[name], ImageGAN | SRGAN | StackGAN)]
 PLAYS |= {name: (name, SMALL) for name in OTHERS}
-PLAYS |= {"SRGAN, mse": ("SRGAN", SMALL | {"objective": "mse"}),
+PLAYS |= {"StackGAN, stage 2": ("StackGAN", SMALL | {"stage": 2}),
+          "SRGAN, mse": ("SRGAN", SMALL | {"objective": "mse"}),
           "DCGAN, d_steps=2": ("DCGAN", SMALL | {"d_steps": 2, "real_label": 0.9, "objective": "saturating", "lr_steps": 8.5,
                                          "average": 0.9}),
           "DCGAN, float64": ("DCGAN", SMALL | {"dtype": "float64"}),
@@ -34,6 +36,8 @@ def new_run(out, play="DCGAN", seed=3, size=6, about=None):
     labels = np.random.default_rng(6).integers(0, 10, 50)
     if name == "SGAN":
         labels[::2] = -1
+    if name == "StackGAN":
+        labels = np.random.default_rng(6).integers(0, len(VOCABULARY), (50, LENGTH))
     kind = HalfLabelledBatches if name == "SGAN" else ImageBatches
     return Run(game, kind(images, size, np.random.default_rng(seed + 1), labels), out, about)
 

@@ -184,6 +184,10 @@ def bad_batches(game, name):
             yield x, wrong
     if name == "SGAN":
         yield x, np.abs(labels)
+    if name == "StackGAN":
+        for wrong in (None, labels[:-1], labels[:, :-1], labels[:, 0], labels * 1.0, labels - labels.max() - 1, labels + 21):
+            yield x, wrong
+        yield x[:game.d_steps], labels[:game.d_steps]
 
 
 @pytest.mark.parametrize(("name", "settings"), VARIANTS, ids=label)

@@ -15,9 +15,10 @@ from .lsgan import LSGAN
 from .mixture import MixtureGAN, MixtureLSGAN
 from .sgan import SGAN
 from .srgan import SRGAN
+from .stackgan import StackGAN
 from .vanilla import VanillaGAN
 
-GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN, SGAN, ACGAN, BEGAN, SRGAN, CycleGAN,
+GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN, SGAN, ACGAN, BEGAN, SRGAN, StackGAN, CycleGAN,
                                           MixtureGAN, MixtureLSGAN)}
 
 
@@ -46,6 +47,7 @@ __all__ = [
     "ImageGAN",
     "MixtureGAN",
     "MixtureLSGAN",
+    "StackGAN",
     "VanillaGAN",
     "build",
 ]

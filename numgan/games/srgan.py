@@ -1,6 +1,6 @@
 """SRGAN: a generator that enlarges images four times, and draws what the small image does not say (Ledig et al. 2017).
 
-Read mixture.py next.
+Read stackgan.py next.
 """
 
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import numgan as ng
-from numgan import conv, losses, norm, ops, residual, resize
+from numgan import conv, embedding, losses, norm, ops, residual, resize
 from numgan.tensor import Parameter
 
 from . import reference as ref
@@ -350,6 +350,26 @@ def _residual(draw):
 def _pixel_shuffle(draw):
     factor = draw(st.integers(1, 3))
     return (draw(sides(1, 2)), draw(sides(1, 3)), draw(sides(1, 3)), factor**2 * draw(sides(1, 2))), {"factor": factor}
+
+
+@case("Embedding", lambda table, words: run_layer(ng.Embedding(*table.shape), ng.Tensor(words * table.dtype.type(1)), table),
+      lambda table, words: np.sum([table[column] for column in words.T], 0), linear=(0,))
+def _embedding(draw):
+    vocabulary, d, n, length = draw(sides(1)), draw(sides(1)), draw(sides(1)), draw(sides(2, 5))  # so that words come back
+    word = st.integers(0, vocabulary - 1)
+    return [(vocabulary, d)], {"words": np.array([[draw(word) for _ in range(length)] for _ in range(n)])}
+
+
+def beside(x, last, shape):
+    """The last numbers of x at each pixel of the image that the numbers before them are."""
+    return [[[*pixel, *row[-last:]] for pixel in row[:-last].reshape(-1, shape[-1])] for row in x]
+
+
+@layer_case("Beside", lambda shape, last: embedding.Beside([ng.Reshape(*shape)], [], last), linear=(0,),
+            reference=lambda x, shape, last: np.array(beside(x, last, shape)).reshape(len(x), *shape[:-1], shape[-1] + last))
+def _beside(draw):
+    shape, last = draw(st.sampled_from([(3,), (1,), (2, 3, 1), (2, 2, 2)])), draw(sides(1))
+    return (draw(sides(1, 3)), int(np.prod(shape)) + last), {"shape": shape, "last": last}
 
 
 @layer_case("UpSampling2D", ng.UpSampling2D, reference=ref.upsample)

@@ -1,16 +1,29 @@
 """Planted faults in the rules of the games, in what their logs report, and in what is shown of a run."""
 
-from numgan import batches, data, doctor, latent, layers, optim, pictures, plotting, resample
-from numgan.games import acgan, began, crossentropy, cyclegan, gan, lsgan, minibatch, mixture, sgan, srgan, vanilla
+from numgan import batches, data, doctor, embedding, latent, layers, optim, pictures, plotting, resample
+from numgan.games import (
+    acgan,
+    began,
+    crossentropy,
+    cyclegan,
+    gan,
+    lsgan,
+    minibatch,
+    mixture,
+    sgan,
+    srgan,
+    stackgan,
+    vanilla,
+)
 
 from . import cycles, games, shown
 from .mutants import textual
 
 
 def game_checks(*names):
-    """All properties of these games."""
-    return [check for name in names for check, instance in zip(games.PROPERTIES, games.INSTANCES, strict=True)
-            if instance[1] == name]
+    """All properties of these games, the one that finds most first."""
+    chosen = [check for name in names for check in games.PROPERTIES if check.args[0] == name]
+    return sorted(chosen, key=lambda check: check.func is not games.step_equals_complex_step)
 
 
 def game_mutants():
@@ -103,6 +116,27 @@ def game_mutants():
                  (srgan.SRGAN.g_step, "4 / l2", "1 / l2"),
                  (srgan.SRGAN.g_step, "self.features(shown), ", "self.features(fake * 0 + shown.detach()), "),
                  (srgan.SRGAN.minibatch, "self.small(images)", "self.small(images[::-1])")),
+        *textual("StackGAN", game_checks("StackGAN"),
+                 (stackgan.StackGAN.d_step, "(batch.labels, 1, 0)", "(batch.labels, 0, 0)"),
+                 (stackgan.StackGAN.d_step, "(batch.labels, 1, 0)", "(batch.labels, 1, 1)"),
+                 (stackgan.StackGAN.d_step, "(batch.real, np", "(fake, np"),
+                 (stackgan.StackGAN.d_step, "concatenate([y_wrong, y_fake])", "y_fake"),
+                 (stackgan.StackGAN.d_step, "score(y_wrong.data)", "score(y_fake.data)"),
+                 (stackgan.StackGAN.g_step, "batch.labels)", "batch.labels[::-1])"),
+                 (stackgan.StackGAN.g_step, "kl * self.kl", "kl"),
+                 (stackgan.StackGAN.g_step, "+ kl * self.kl", ""),
+                 (stackgan.StackGAN.g_step, "batch.z[:, -LENGTH:]", "batch.z[:, -LENGTH:] * 0"),
+                 (stackgan.StackGAN.g_step, "self.discriminator.frozen()", "self.generator.frozen()"),
+                 (stackgan.StackGAN.minibatch, "asking(labels)", "asking(labels[::-1])"),
+                 (stackgan.StackGAN.asking, "if self.stage == 2", "if False"),
+                 (stackgan.StackGAN.asking, "evaluate(self.first, self.first, ", "(lambda x: self.first(x).data)("),
+                 (stackgan.StackGAN.asking, "self.prior(rng, size=", "rng.uniform(size="),
+                 (embedding.Augmentation.forward, "log_variance * 0.5", "log_variance"),
+                 (embedding.Augmentation.forward, "mean + ", ""),
+                 (embedding.divergence, "- log_variance", "+ log_variance"),
+                 (embedding.divergence, "mean * mean", "mean"),
+                 (embedding.divergence, ".mean()", ".sum()"),
+                 (embedding.divergence, "* 0.5", "")),
         *textual("CycleGAN", cycles.STEP,
                  (cyclegan.CycleGAN.step, "l2(self.d_y(fake_y), 1) +", "l2(self.d_y(fake_y), 0) +"),
                  (cyclegan.CycleGAN.step, "l2(self.d_x(fake_x), 1)", "l2(self.d_x(fake_y), 1)"),

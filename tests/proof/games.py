@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from numgan import layers
+from numgan import captions, layers
 from numgan.games import build
 from numgan.tensor import Tensor
 
@@ -46,7 +46,9 @@ def play(game, n=6):
 
 
 def labels_for(game, n=6):
-    """n digits for a labelled game."""
+    """n digits for a labelled game; for StackGAN, captions of any words."""
+    if type(game).__name__ == "StackGAN":
+        return np.random.default_rng(10).integers(0, len(captions.VOCABULARY), (n, captions.LENGTH))
     labels = np.arange(n) * 3 % 10
     if type(game).__name__ == "SGAN":
         labels[n // 2:] = -1
@@ -75,9 +77,9 @@ def same(a, b):
     return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
 
 
-def network(stack, values, x):
-    """The layers' forward passes by the reference, in training mode without dropout; values: name -> array."""
-    for i, layer in enumerate(stack):
+def network(stack, values, x, first=0):
+    """Forward passes by the reference, from layer number `first` on, in training without dropout; values: name -> array."""
+    for i, layer in enumerate(stack[first:], first):
         kind = type(layer).__name__
         own = {name.rpartition(".")[2]: a for name, a in values.items() if name.startswith(f"{i}_{kind}.")}
         if kind == "Dense":
@@ -93,8 +95,17 @@ def network(stack, values, x):
         elif kind == "Flatten":
             x = x.reshape(len(x), int(np.prod(x.shape[1:])))
         elif kind == "Residual":
-            inner = f"{i}_Residual.body."
-            x = x + network(layer.body.stack, {name.removeprefix(inner): a for name, a in values.items() if inner in name}, x)
+            x = x + network(layer.body.stack, inside(values, f"{i}_Residual.body."), x)
+        elif kind == "Beside":
+            left = network(layer.left.stack, inside(values, f"{i}_Beside.left."), x[:, :-layer.last])
+            right = network(layer.right.stack, inside(values, f"{i}_Beside.right."), x[:, -layer.last:])
+            right = right.reshape(len(x), *(1 for _ in left.shape[2:]), -1)
+            x = np.concatenate([left, right + 0 * left[..., :1]], -1)
+        elif kind == "Embedding":
+            x = sum(own["table"][np.rint(x.real).astype(int)[:, j]] for j in range(x.shape[1]))
+        elif kind == "Augmentation":
+            mean, log_variance = moments(layer, inside(values, f"{i}_Augmentation."), x[:, layer.d:])
+            x = mean + np.sqrt(np.exp(log_variance)) * x[:, :layer.d]
         elif kind == "PReLU":
             x = np.where(x.real > 0, x, own["a"] * x)
         elif kind == "PixelShuffle":
@@ -106,11 +117,22 @@ def network(stack, values, x):
     return x
 
 
+def inside(values, path):
+    """The values below this path, named from there."""
+    return {name.removeprefix(path): a for name, a in values.items() if name.startswith(path)}
+
+
+def moments(layer, values, words):
+    """μ and ln σ² of conditioning augmentation."""
+    y = network(layer.reader.stack, inside(values, "reader."), words)
+    return np.split(y, 2, axis=1)
+
+
 @contextmanager
 def watched(game):
     """Collects the z that the game draws, and the networks' states when each player moves: "args" are batch and fake."""
     seen = {"z": []}
-    source = "small" if hasattr(game, "small") else "latent"
+    source = {"SRGAN": "small", "StackGAN": "asking"}.get(type(game).__name__, "latent")
     draw, d_step, g_step = getattr(game, source), game.d_step, game.g_step
 
     def watch_codes(*args):
@@ -152,10 +174,17 @@ def step_equals_complex_step(name, settings, losses):
         fake = network(G, g_values, z)
         if name == "SRGAN":  # all look at the image that is shown
             fake = np.where(np.abs(fake.real) > 1, np.sign(fake.real), fake)
-        inputs = [x.reshape(-1, *game.discriminator.input_shape) for x in (real, fake)]
+        more = {}
+        if name == "StackGAN":
+            pairs = (real, labels), (fake, labels), (real, labels[[-1, *range(len(labels) - 1)]])
+            *inputs, wrong = (np.concatenate([x.reshape(len(x), -1), said], 1) for x, said in pairs)
+            augmentation = inside(g_values, "0_Beside.right.0_Augmentation.")
+            more = {"y_wrong": network(D, d_values, wrong), "moments": moments(G[0].right.stack[0], augmentation, labels)}
+        else:
+            inputs = [x.reshape(-1, *game.discriminator.input_shape) for x in (real, fake)]
         hidden = [network(D[:-1], d_values, x) for x in inputs]
-        outputs = [network(D, d_values, x) for x in inputs]
-        return Played(real, outputs[0], hidden[0], fake, outputs[1], hidden[1], labels, z, k)
+        outputs = [network(D, d_values, x, len(D) - 1) for x in hidden]
+        return Played(real, outputs[0], hidden[0], fake, outputs[1], hidden[1], labels, z, k, more)
 
     def d_loss(values):
         return losses.d(played(seen["d"]["generator"], values, z_d))
@@ -203,10 +232,17 @@ def compare_parameters(label, net, loss, values):
 
 
 def players_keep_out_of_each_others_networks(name, settings, losses):
-    """G is bit-identical across D's step, D across G's step (batch statistics too), and each moves in its own."""
+    """G is bit-identical across D's step, D across G's step (batch statistics too), and each moves in its own.
+
+    Any other network is bit-identical after the whole step, and has no gradients.
+    """
     game = small_game(name, settings)
+    others = [network for network in game.networks().values() if network not in (game.generator, game.discriminator)]
+    before = [snapshot(network) for network in others]
     with watched(game) as seen:
         play(game)
+    assert all(map(same, before, map(snapshot, others)))
+    assert not any(p.grad is not None for network in others for p in network.parameters())
     for player, other, own in (("d", "generator", "discriminator"), ("g", "discriminator", "generator")):
         assert same(seen[player][other], seen[f"after {player}"][other])
         for p in getattr(game, own).parameters():
@@ -314,6 +350,26 @@ def normal_distribution(x):
 UNIFORM = {"BEGAN", "dense"}  # games, or variants, whose z is uniform in [-1, 1]; all others' is normal
 
 
+def codes_ask_for_captions(game, codes):
+    """StackGAN's: even captions; independent normal noise; in stage 2, what the frozen stage 1 draws from such codes."""
+    z, words = np.split(codes, [-captions.LENGTH], axis=1)
+    drawn, counts = np.unique(words, axis=0, return_counts=True)
+    np.testing.assert_array_equal(drawn, np.unique(captions.numbers(np.array(list(captions.SENTENCES.values()))), axis=0))
+    assert ((counts - len(codes) / 160) ** 2 / (len(codes) / 160)).sum() < 270  # chi squared of 159 degrees: p = 1e-7
+    pixels = game.size**2 // 4 if game.stage == 2 else 0
+    noise = z[:, pixels:]
+    assert noise.shape[1] == game.caption_dim + (0 if pixels else game.latent_dim)
+    assert largest_deviation(noise, normal_distribution) < 2.7
+    assert np.abs(np.corrcoef(noise[:, :3].T) - np.eye(3)).max() < 5 / np.sqrt(len(codes))
+    if pixels:
+        small = build("StackGAN", game.settings | {"stage": 1, "average": None}, np.random.default_rng(0))
+        small.generator.load_state(game.first.state())
+        expected = small.generate(small.asking(words, np.random.default_rng(12))).reshape(len(codes), pixels)
+        np.testing.assert_allclose(game.asking(words, np.random.default_rng(12))[:, :pixels], expected, atol=1e-6)
+    batch = game.minibatch(images_for(game), labels_for(game))
+    np.testing.assert_array_equal(batch.z[:, -captions.LENGTH:], labels_for(game))
+
+
 def codes_follow_the_prior(name, settings, losses):
     """z has the distribution that the paper names, in every number, independent of the others; ACGAN's classes are even."""
     game, n = small_game(name, settings), 3000
@@ -324,6 +380,9 @@ def codes_follow_the_prior(name, settings, losses):
         np.testing.assert_allclose(batch.z, batch.real.data.reshape(6, 2, 4, 2, 4, 1).mean((2, 4)))
         return
     codes = game.latent(n, np.random.default_rng(11))
+    if name == "StackGAN":  # codes are pixels or z, then noise, then words
+        codes_ask_for_captions(game, codes)
+        return
     z = codes[:, :game.latent_dim]
     uniform = not UNIFORM.isdisjoint({name, settings.get("variant")})
     distribution = (lambda x: np.clip((x + 1) / 2, 0, 1)) if uniform else normal_distribution

@@ -13,7 +13,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from demos.faults import rewritten
-from numgan import conv, losses, norm, ops, optim, residual, resize, tensor
+from numgan import conv, embedding, losses, norm, ops, optim, residual, resize, tensor
 
 from . import graphs, optimisers, properties
 from .cases import CASES
@@ -210,6 +210,13 @@ def textual_mutants():
         *textual("Residual", op_checks("Residual"),
                  (residual.Residual.forward, "x + self.body(x)", "self.body(x)"),
                  (residual.Residual.forward, "x + self", "x.detach() + self")),
+        *textual("Embedding", op_checks("Embedding"),
+                 (embedding.Embedding.forward, "sum(1)", "mean(1)"),
+                 (embedding.Embedding.forward, "self.table[words].sum(1)", "self.table[words[:, :1]].sum(1)")),
+        *textual("Beside", op_checks("Beside"),
+                 (embedding.Beside.forward, "[left, right]", "[right, left]"),
+                 (embedding.Beside.forward, "right.reshape(", "right.detach().reshape("),
+                 (embedding.Beside.forward, "x[:, -self.last:]", "x[:, :self.last]")),
         *textual("upsample", op_checks("upsample"),
                  (resize.upsample, "n, h, 1, w, 1, c), (n, h, factor,", "n, 1, h, w, 1, c), (n, factor, h,")),
         *textual("add", op_checks("add"), (ops.unbroadcast, "g.sum(axis=repeated)", "g.mean(axis=repeated)"),

@@ -3,7 +3,7 @@
 A game that is added to numgan.games.GAMES needs an entry in GAMES below.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from . import reference as ref
 class Played:
     """What a loss may be computed from, real and generated images x, D's outputs y for them, its last hidden layers f.
 
-    labels of the real images, codes z of the generated ones, and the game's k, if it has one.
+    labels of the real images, codes z of the generated ones, the game's k, if it has one, and whatever else its losses need.
     """
 
     x_real: np.ndarray
@@ -28,6 +28,7 @@ class Played:
     labels: np.ndarray
     z: np.ndarray
     k: float
+    more: dict = field(default_factory=dict)
 
 
 @dataclass
@@ -146,6 +147,21 @@ def enlarging():
                                                             "psnr": 20 * np.log10(2 / np.sqrt(ref.l2(g.x_fake, g.x_real)))})
 
 
+def captioned(kl=1.0):
+    """StackGAN's: a real image with another one's caption is as wrong as a fake one; KL to N(0, 1) for G."""
+    def divergence(p):
+        mean, log_variance = p.more["moments"]
+        return np.mean((mean**2 + np.exp(log_variance) - 1 - log_variance) / 2)
+
+    def figures(d, g):
+        return scores(lambda y: ref.sigmoid(y[:, 0]))(d, g) | {"kl": divergence(g),
+                                                               "d_wrong": np.mean(ref.sigmoid(d.more["y_wrong"]))}
+
+    return Losses(lambda p: ref.bce_with_logits(p.y_real, 1.0) + (ref.bce_with_logits(p.y_fake, 0.0)
+                                                                  + ref.bce_with_logits(p.more["y_wrong"], 0.0)) / 2,
+                  lambda p: ref.bce_with_logits(p.y_fake, 1.0) + kl * divergence(p), figures)
+
+
 SMALL = dict(size=8, width=2, latent_dim=5)
 
 GAMES = {
@@ -160,6 +176,8 @@ GAMES = {
     "ACGAN": [(SMALL | dict(average=0.9, channels=3), auxiliary_classes()), (SMALL | dict(d_steps=2), auxiliary_classes())],
     "BEGAN": [(SMALL | dict(channels=3), reconstruction())],
     "SRGAN": [(SMALL | dict(blocks=1, average=0.9), enlarging())],
+    "StackGAN": [(SMALL | dict(caption_dim=3, kl=0.7, average=0.9), captioned(0.7)),
+                 (SMALL | dict(stage=2, caption_dim=3, kl=0.7, d_steps=2, average=None), captioned(0.7))],
     "MixtureGAN": [(dict(width=16, scale=4.0), cross_entropy())],
     "MixtureLSGAN": [(dict(width=16, pack=3), least_squares())],
     "VanillaGAN": [(dict(variant="minimal", objective="saturating", size=9, channels=3), cross_entropy(saturating=True)),
