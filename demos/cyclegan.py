@@ -127,11 +127,10 @@ def table(games, x, y, house_reader):
           "| --- | --- | --- | --- | --- | --- |\n"
           f"| not translated | {kept(digit_reader, in_grey(y), y_labels)} | {kept(house_reader, x, x_labels)} | | | |")
     for name, game in games.items():
-        fake_y, fake_x = game.translate(x), game.translate(y, back=True)
-        lost_y, lost_x = np.abs(game.translate(fake_x) - y).mean(), np.abs(game.translate(fake_y, back=True) - x).mean()
+        (fake_y, again_x), (fake_x, again_y) = game.there_and_back(x), game.there_and_back(y, back=True)
         fid = metrics.frechet_distance(*(digit_reader.features(in_grey(images)) for images in (fake_x, x)))
         print(f"| {name} | {kept(digit_reader, in_grey(fake_x), y_labels)} | {kept(house_reader, fake_y, x_labels)} | "
-              f"{lost_y:.3f} | {lost_x:.3f} | {fid:.2f} |", flush=True)
+              f"{np.abs(again_y - y).mean():.3f} | {np.abs(again_x - x).mean():.3f} | {fid:.2f} |", flush=True)
 
 
 def kept(classifier, images, labels):

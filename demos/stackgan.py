@@ -67,12 +67,7 @@ def say(args):
 
 def digits(args):
     """Training images, their traits, held-out images and labels; in a quick run, only some of them."""
-    images, labels = data.load(args.data, args.data_dir)
-    if args.data == "mnist":
-        held_out, held_out_labels = data.mnist("test", args.data_dir)
-    else:
-        last = np.arange(len(images)) % 5 == 0
-        images, held_out, labels, held_out_labels = images[~last], images[last], labels[~last], labels[last]
+    (images, labels), (held_out, held_out_labels) = data.divided(args.data, args.data_dir)
     if args.quick:
         images, labels, held_out, held_out_labels = (x[::20] for x in (images, labels, held_out, held_out_labels))
     return images, described(images, labels), held_out, described(held_out, held_out_labels)

@@ -32,8 +32,7 @@ class Cycles(Looks):
     def sheet(self, game, inputs, examples):
         """A column for each x and y."""
         x, y = examples(self.columns)
-        fake_y, fake_x = game.translate(x), game.translate(y, back=True)
-        return np.concatenate([x, fake_y, game.translate(fake_y, back=True), y, fake_x, game.translate(fake_x)])
+        return np.concatenate([x, *game.there_and_back(x), y, *game.there_and_back(y, back=True)])
 
 
 class Fakes:
@@ -100,7 +99,7 @@ class CycleGAN(Game):
     lr_hold: float = 0.5
 
     batch_size = 8
-    pixels = PixelRange(-1, 1)
+    pixels = PixelRange(-0.85, 0.85)  # tanh has room beyond black and white: what only the way back needs can hide in there
 
     def build(self):
         """Make the networks (G and F 344,739 parameters each by default, D_X and D_Y 167,841 each), optimisers and looks."""
@@ -161,14 +160,14 @@ class CycleGAN(Game):
         of L_cyc.
         """
         self.check(x, y)
-        x, y = (Tensor(images.astype(self.dtype)) for images in (x, y))
+        x, y = (Tensor(self.pixels.inward(images.astype(self.dtype))) for images in (x, y))
         fake_y, fake_x = self.g(x), self.f(y)
         with self.d_y.frozen(), self.d_x.frozen():
             g_loss = l2(self.d_y(fake_y), 1) + l2(self.d_x(fake_x), 1)
         cycle_x, cycle_y = l1(self.f(fake_y), x), l1(self.g(fake_x), y)
         weight = min(1.0, 0.1 + 0.9 * int(self.g_optimizer.t) / self.warm_up) if self.warm_up else 1.0
         loss = g_loss + (cycle_x + cycle_y) * (weight * self.cycle)
-        figures = {"g_loss": g_loss, "cycle_x": cycle_x, "cycle_y": cycle_y}
+        figures = {"g_loss": g_loss, "cycle_x": self.pixels.outward(cycle_x), "cycle_y": self.pixels.outward(cycle_y)}
         if self.identity:
             loss += (l1(self.g(y), y) + l1(self.f(x), x)) * (weight * self.identity * self.cycle)
         if self.semantic:
@@ -183,12 +182,27 @@ class CycleGAN(Game):
 
     def misread(self, images, translated):
         """The classifier's cross-entropy, in nats, on the translated images, with what it reads in the images as labels."""
-        return softmax_cross_entropy(self.classifier(translated), self.classifier(images).data.argmax(1))
+        logits = [self.classifier(self.pixels.outward(x)) for x in (images, translated)]
+        return softmax_cross_entropy(logits[1], logits[0].data.argmax(1))
 
     def translate(self, images, back=False):
         """G(images), or F(images): (n, size, size, C) -> the same shape, float32 in [-1, 1]."""
-        network = self.f if back else self.g
-        return evaluate(network, network, np.asarray(images, self.dtype)).astype(np.float32, copy=False)
+        return self.in_turn(images, self.f if back else self.g)[0]
+
+    def there_and_back(self, images, back=False):
+        """G(images) and F(G(images)), or F(images) and G(F(images)): two arrays as from `translate`.
+
+        F gets all that G has drawn, also what lies outside [-1, 1] and is cut off where it is shown.
+        """
+        return self.in_turn(images, *((self.f, self.g) if back else (self.g, self.f)))
+
+    def in_turn(self, images, *networks):
+        """What each network makes of what the one before it made: a list of arrays, float32 in [-1, 1]."""
+        x, made = self.pixels.inward(np.asarray(images, self.dtype)), []
+        for network in networks:
+            x = evaluate(network, network, x)
+            made.append(self.pixels.outward(x).clip(-1, 1).astype(np.float32, copy=False))
+        return made
 
 
 def reader(rng, dtype, channels):
