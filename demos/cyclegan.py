@@ -109,7 +109,13 @@ def training(args):
     run = continued(Run(game, batches, out, {"data": args.data, "seed": args.seed}))
     if run.step < steps:
         train(run, steps, args.every)
-    table({str(out): run.game}, test_x, houses(2, 40 if quick else TESTED), judge(out, quick))
+    test_y = houses(2, 40 if quick else TESTED)
+    table({str(out): run.game}, test_x, test_y, judge(out, quick))
+    x, y = (data.to_images(images[:10]) for images, _ in (test_x, test_y))
+    (fake_y, again_x), (fake_x, again_y) = run.game.there_and_back(x), run.game.there_and_back(y, back=True)
+    plotting.save_rows(out / "cycles.png", {"x": x, "G(x)": fake_y, "F(G(x))": again_x,
+                                            "y": y, "F(y)": fake_x, "G(F(y))": again_y})
+    print(f"\n{out / 'cycles.png'}")
 
 
 def judge(folder, quick=False):

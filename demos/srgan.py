@@ -8,7 +8,6 @@ import numpy as np
 from numgan import console, data, metrics, plotting
 from numgan.batches import ImageBatches
 from numgan.console import SEED, whole
-from numgan.files import atomic
 from numgan.games import SRGAN
 from numgan.games.srgan import FACTOR
 from numgan.resample import bicubic
@@ -72,22 +71,6 @@ def measure(classifier, images, originals, labels):
             (classifier.probabilities(images).argmax(1) == labels).mean())
 
 
-def save_rows(path, rows):
-    """Draw rows of images with their names, as a PNG file. rows: name -> images (n, 28, 28, 1)."""
-    from matplotlib.figure import Figure
-    page = plotting.sheet(np.concatenate(list(rows.values())), len(next(iter(rows.values()))))
-    figure = Figure(figsize=(8.1, 3.7), layout="constrained")
-    axes = figure.subplots()
-    axes.imshow(page, cmap="gray", interpolation="nearest")
-    axes.set_yticks((np.arange(len(rows)) + 0.5) * page.shape[0] / len(rows), rows)
-    axes.set_xticks([])
-    axes.tick_params(length=0)
-    for side in axes.spines.values():
-        side.set_visible(False)
-    with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=150)
-
-
 def main():
     """Both phases, the table, the sheet."""
     args = arguments()
@@ -108,7 +91,8 @@ def main():
         psnr, ssim, fid, accuracy = measure(classifier, enlarged, originals, labels)
         print(f"| {name} | {psnr:.2f} | {ssim:.3f} | {fid:.2f} | {100 * accuracy:.1f} |", flush=True)
     blocks = small.repeat(FACTOR, 1).repeat(FACTOR, 2)
-    save_rows(args.out / "digits.png", {"7 × 7": blocks[chosen]} | {name: enlarged[chosen] for name, enlarged in found.items()})
+    rows = {"7 × 7": blocks} | found
+    plotting.save_rows(args.out / "digits.png", {name: images[chosen] for name, images in rows.items()})
     print(f"\n{args.out / 'digits.png'}")
 
 

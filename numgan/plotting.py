@@ -14,7 +14,7 @@ from .files import atomic
 from .graph import graph, layout, print_graph
 
 __all__ = ["draw_graph", "print_graph", "save_curves", "save_figure", "save_gif", "save_lines", "save_plane",
-           "save_sheet", "sheet"]
+           "save_rows", "save_sheet", "sheet"]
 
 RED, GREY = "#b2182b", "#666666"  # in graphs: of gradients, of what is frozen
 COLOURS = {"op": "white", "leaf": "#fde6c4", "layer": "#dcebf7", "frozen": "#dddddd"}  # of a graph's boxes
@@ -48,6 +48,20 @@ def save_sheet(path, images, columns=None, zoom=2):
     page = sheet(images, columns).repeat(zoom, 0).repeat(zoom, 1)
     with atomic(path) as temporary:
         imsave(temporary, np.stack([page] * 3, -1) if page.ndim == 2 else page)  # RGB: a colour map would merge some levels
+
+
+def save_rows(path, rows):
+    """Write rows of images with their names at the left as a PNG file. rows: name -> images (n, H, W, C), the same n."""
+    from matplotlib.figure import Figure
+    page = sheet(np.concatenate(list(rows.values())), len(next(iter(rows.values()))))
+    figure = Figure(figsize=(8.1, 0.7 * len(rows) + 0.2), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(page, cmap="gray", interpolation="nearest")
+    axes.set_yticks((np.arange(len(rows)) + 0.5) * page.shape[0] / len(rows), rows)
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    save_figure(path, figure, dpi=150)
 
 
 def save_curves(path, history, panels, equilibrium):

@@ -87,6 +87,7 @@ def test_the_demo_trains_measures_translates_and_goes_on(script, fails, undrawn,
     out = Path("runs", "cyclegan-semantic-quick")
     rows = re.findall(r"^\| ([\w ]+|runs\S+) \| ([\d.]+) \| ([\d.]+) \| (.*) \|$", first, re.MULTILINE)
     assert [row[0] for row in rows] == ["not translated", str(out)]
+    assert (out / "cycles.png").exists()
     game = load_game(out / "checkpoint.npz")
     assert (int(game.g_optimizer.t), game.warm_up, game.lr_steps) == (2, 0, 2)
     reading = metrics.network(np.random.default_rng(9), channels=3)
