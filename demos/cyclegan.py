@@ -105,7 +105,8 @@ def training(args):
     (x, _), test_x = digits(args, quick)
     y, labels = houses(1, 200 if quick else HOUSES)
     game_rng, rng = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(2))
-    game = CycleGAN(semantic=float(args.semantic), lr_steps=steps, warm_up=steps // 3, rng=game_rng, **(QUICK if quick else {}))
+    settings = {"semantic": 1.0, "warm_up": steps // 3} if args.semantic else {}
+    game = CycleGAN(**settings, lr_steps=steps, rng=game_rng, **(QUICK if quick else {}))
     if args.semantic:
         taught = reader(out / "reader.npz", y, labels, args.seed, 2 if quick else 1600)
         game.classifier.load_state(taught.net.state())

@@ -81,6 +81,7 @@ def test_unpaired_batches_are_drawn_apart_and_must_be_alike():
 
 
 def test_the_demo_trains_measures_translates_and_goes_on(script, fails, undrawn, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(data, "house_numbers", lambda n, rng: (np.full((n, 28, 28, 3), 90, np.uint8), np.full(n, 7, np.uint8)))
     options = "--data", "digits-10k"
     status, first, _ = script(DEMO, "train", "--semantic", "--quick", *options, "--steps", 2)
     assert status == 0
@@ -96,7 +97,6 @@ def test_the_demo_trains_measures_translates_and_goes_on(script, fails, undrawn,
     again = script(DEMO, "train", "--semantic", "--quick", *options, "--steps", 2)
     assert again[:2] == (0, first[first.index("20 digits and 40"):])
 
-    monkeypatch.setattr(data, "house_numbers", lambda n, rng: (np.full((n, 28, 28, 3), 90, np.uint8), np.full(n, 7, np.uint8)))
     for to, channels in ("digits", 1), ("houses", 3):
         where = Path(f"{to}.npz")
         assert script(DEMO, "translate", out / "checkpoint.npz", "--to", to, "--n", 3, *options, "--out", where)[0] == 0

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InputError, check_positive
 from ..layers import BatchNorm, Conv2D, GaussianNoise, LeakyReLU, ReLU, ResizeConv2D, Tanh
-from ..losses import l1, l2, softmax_cross_entropy
+from ..losses import l1, l2, softmax, softmax_cross_entropy
 from ..network import Sequential
 from ..optim import Adam, LinearDecay
 from ..residual import Residual
@@ -78,7 +78,8 @@ class CycleGAN(Game):
     cycle     λ
     identity  weight of E|G(y) - y| + E|F(x) - x|, times λ: what is already of the other kind should stay as it is (section 5.2)
     semantic  weight of semantic consistency (Hoffman et al. 2018, eq. 4): `classifier`, which was trained with labelled y and
-              learns no more, shall read the same digit in x and G(x), and in y and F(y)
+              learns no more, shall read in F(y) what it reads in y, and in G(x) what x shows. The latter it may misread, for
+              it has never seen an x. So `student`, which learns to read F(y) (eq. 1), has a say in it
     warm_up   λ and the semantic weight grow from a tenth to their values in so many steps: what comes back cannot be like x
               before fakes look like y
     noise     standard deviation of noise on all that D_X and D_Y see (Sønderby et al. 2017)
@@ -93,7 +94,7 @@ class CycleGAN(Game):
     semantic: float = 0.0
     warm_up: int = 0
     noise: float = 0.3
-    lr: float = 1e-3
+    lr: float = 5e-4
     beta1: float = 0.5
     lr_steps: float | None = None
     lr_hold: float = 0.5
@@ -102,7 +103,7 @@ class CycleGAN(Game):
     pixels = PixelRange(-0.85, 0.85)  # tanh has room beyond black and white: what only the way back needs can hide in there
 
     def build(self):
-        """Make the networks (G and F 344,739 parameters each by default, D_X and D_Y 167,841 each), optimisers and looks."""
+        """Make the networks (G and F 344,067 parameters each by default, D_X and D_Y 167,841 each), optimisers and looks."""
         if not (isinstance(self.size, int) and self.size >= STRIDE and self.size % STRIDE == 0):
             raise InputError(f"expected a size that is a positive multiple of {STRIDE}, got {self.size!r}")
         if self.channels not in (1, 3):
@@ -119,17 +120,23 @@ class CycleGAN(Game):
         self.fakes_y, self.fakes_x = (Fakes(self.shape, self.rng, self.dtype) for _ in range(2))
         panels = {"L_GAN": ("d_loss", "g_loss"), "cycle error": ("cycle_x", "cycle_y")}
         if self.semantic:
-            self.classifier = reader(self.rng, self.dtype, self.channels)
+            from ..metrics import network as classifier  # no other game needs it
+
+            self.classifier, self.student = (classifier(self.rng, self.dtype, self.channels) for _ in range(2))
+            for p in self.classifier.parameters():
+                p.requires_grad = False
+            self.classifier.eval()
+            self.student_optimizer = Adam(self.student.parameters())
             panels["semantic consistency"] = "semantic_x", "semantic_y"
         self.last_step = self.lr_steps
         self.looks = Cycles(panels=panels, progress={"loss D": "d_loss", "G": "g_loss", "cycle x": "cycle_x", "y": "cycle_y"},
                             columns=10)
 
     def translator(self):
-        """G or F: an encoder, residual blocks, a decoder. With batch norm: instance norm, the paper's, removes the colours."""
+        """G or F: an encoder, residual blocks, a decoder. No normalisation: the paper's would remove an image's colours."""
         width = self.width
-        unit = lambda layer, *sizes, **options: (layer(*sizes, use_bias=False, **options), BatchNorm(), ReLU())
-        blocks = [Residual(*unit(Conv2D, 4 * width, 3), *unit(Conv2D, 4 * width, 3)[:2]) for _ in range(self.blocks)]
+        unit = lambda layer, *sizes, **options: (layer(*sizes, **options), ReLU())
+        blocks = [Residual(*unit(Conv2D, 4 * width, 3), Conv2D(4 * width, 3)) for _ in range(self.blocks)]
         return Sequential(
             *unit(Conv2D, width, 5), *unit(Conv2D, 2 * width, 3, strides=2), *unit(Conv2D, 4 * width, 3, strides=2), *blocks,
             *unit(ResizeConv2D, 2 * width, 3), *unit(ResizeConv2D, width, 3), Conv2D(self.channels, 5), Tanh(),
@@ -171,19 +178,26 @@ class CycleGAN(Game):
         if self.identity:
             loss += (l1(self.g(y), y) + l1(self.f(x), x)) * (weight * self.identity * self.cycle)
         if self.semantic:
-            semantic_x, semantic_y = self.misread(x, fake_y), self.misread(y, fake_x)
+            digits_x, digits_y = self.read(x, self.classifier, self.student), self.read(y, self.classifier)
+            semantic_x, semantic_y = self.misread(fake_y, digits_x), self.misread(fake_x, digits_y)
             loss += (semantic_x + semantic_y) * (weight * self.semantic)
             figures |= {"semantic_x": semantic_x, "semantic_y": semantic_y}
+            figures["student"] = softmax_cross_entropy(self.student(self.pixels.outward(fake_x.detach())), digits_y)
+            self.student_optimizer.minimize(figures["student"])
         self.g_optimizer.minimize(loss)
         d_loss = (l2(self.d_y(y), 1) + l2(self.d_y(self.fakes_y.exchanged(fake_y.data)), 0)
                   + l2(self.d_x(x), 1) + l2(self.d_x(self.fakes_x.exchanged(fake_x.data)), 0))
         self.d_optimizer.minimize(d_loss)
         return {"d_loss": d_loss.item()} | {name: figure.item() for name, figure in figures.items()}
 
-    def misread(self, images, translated):
-        """The classifier's cross-entropy, in nats, on the translated images, with what it reads in the images as labels."""
-        logits = [self.classifier(self.pixels.outward(x)) for x in (images, translated)]
-        return softmax_cross_entropy(logits[1], logits[0].data.argmax(1))
+    def read(self, images, *classifiers):
+        """The digits for which the sum of the classifiers' probabilities is largest: integers (n,)."""
+        images = self.pixels.outward(images.data)
+        return sum(softmax(evaluate(classifier, classifier, images)).data for classifier in classifiers).argmax(1)
+
+    def misread(self, translated, digits):
+        """The classifier's cross-entropy, in nats, if the translated images should show these digits."""
+        return softmax_cross_entropy(self.classifier(self.pixels.outward(translated)), digits)
 
     def translate(self, images, back=False):
         """G(images), or F(images): (n, size, size, C) -> the same shape, float32 in [-1, 1]."""
@@ -203,14 +217,3 @@ class CycleGAN(Game):
             x = evaluate(network, network, x)
             made.append(self.pixels.outward(x).clip(-1, 1).astype(np.float32, copy=False))
         return made
-
-
-def reader(rng, dtype, channels):
-    """A classifier of digits that does not learn: its weights are to be loaded."""
-    from ..metrics import network
-
-    classifier = network(rng, dtype, channels)
-    classifier.eval()
-    for p in classifier.parameters():
-        p.requires_grad = False
-    return classifier

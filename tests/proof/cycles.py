@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from numgan import Dense, Flatten, Sequential, games
+from numgan import Adam, Dense, Flatten, Sequential, games
 from numgan.batches import ImageBatches, UnpairedBatches
 from numgan.games.cyclegan import REMEMBERED, Fakes
 from numgan.resample import distorted
@@ -12,7 +12,7 @@ from numgan.resample import distorted
 from . import reference as ref
 from .games import network, same, snapshot
 
-SMALL = dict(size=8, channels=1, width=1, blocks=1)
+SMALL = dict(size=8, channels=1, width=2, blocks=1)
 NETWORKS = "g", "f", "d_y", "d_x"
 
 
@@ -26,18 +26,22 @@ def small_game(dtype="float64", **settings):
     rng = np.random.default_rng(8)
     for name in NETWORKS:
         for p in getattr(game, name).parameters():
-            p.data += 0.1 * rng.standard_normal(p.shape).astype(dtype)
+            p.data += 0.2 * rng.standard_normal(p.shape).astype(dtype)
     return game
 
 
 def step_equals_complex_step(**settings):
     """Both players' losses and the gradients of all four networks are those of the paper's formulas."""
     game = small_game(**settings)
+    reading = {}
     if "semantic" in settings:
-        rng = np.random.default_rng(3)
-        game.classifier = Sequential(Flatten(), Dense(10), input_shape=game.shape, rng=rng, dtype="float64")
-        game.classifier.parameters()[-1].data += 0.1
-        reading = snapshot(game.classifier)
+        for seed, name in enumerate(("classifier", "student")):
+            rng = np.random.default_rng(seed)
+            made = Sequential(Flatten(), Dense(10), input_shape=game.shape, rng=rng, dtype="float64")
+            made.parameters()[-1].data += 0.1
+            setattr(game, name, made)
+            reading[name] = snapshot(made)
+        game.student_optimizer = Adam(game.student.parameters())
     x, y = images(3, game, 1), images(3, game, 2)
     before = {name: snapshot(getattr(game, name)) for name in NETWORKS}
     figures = game.step(x, y)
@@ -46,9 +50,12 @@ def step_equals_complex_step(**settings):
     def run(name, values, x):
         return network(getattr(game, name).stack, values[name], x)
 
-    def misread(x, translated):
-        logits = [network(game.classifier.stack, reading, x / 0.85) for x in (x, translated)]
-        return ref.softmax_cross_entropy(logits[1], logits[0].real.argmax(1))
+    def logits(name, x, values=None):
+        return network(getattr(game, name).stack, values or reading[name], x / 0.85)
+
+    def probabilities(name, x):
+        exponentials = np.exp(logits(name, x))
+        return exponentials / exponentials.sum(1, keepdims=True)
 
     def parts(values):
         fake_y, fake_x = run("g", values, x), run("f", values, y)
@@ -57,7 +64,11 @@ def step_equals_complex_step(**settings):
                   "d_loss": (ref.l2(run("d_y", values, y), 1) + ref.l2(run("d_y", values, fake_y), 0)
                              + ref.l2(run("d_x", values, x), 1) + ref.l2(run("d_x", values, fake_x), 0))}
         if game.semantic:
-            losses |= {"semantic_x": misread(x, fake_y), "semantic_y": misread(y, fake_x)}
+            digits_x = (probabilities("classifier", x) + probabilities("student", x)).argmax(1)
+            digits_y = probabilities("classifier", y).argmax(1)
+            losses |= {"semantic_x": ref.softmax_cross_entropy(logits("classifier", fake_y), digits_x),
+                       "semantic_y": ref.softmax_cross_entropy(logits("classifier", fake_x), digits_y),
+                       "student": ref.softmax_cross_entropy(logits("student", fake_x, values.get("student")), digits_y)}
         return losses
 
     def g_loss(values):
@@ -72,14 +83,16 @@ def step_equals_complex_step(**settings):
     for name, value in expected.items():
         shown = value / 0.85 if name.startswith("cycle") else value
         np.testing.assert_allclose(figures[name], shown, rtol=1e-10, err_msg=name)
-    for name in NETWORKS:
-        loss = g_loss if name in "gf" else lambda values: parts(values)["d_loss"]
+    for name in NETWORKS + tuple(reading)[1:]:
+        part = name if name in reading else "d_loss"
+        loss = g_loss if name in "gf" else lambda values, part=part: parts(values)[part]
+        values = before.get(name) or reading[name]
         directions = {p.name: np.random.default_rng(p.size).standard_normal(p.shape) for p in getattr(game, name).parameters()}
-        moved = {key: value + 1j * ref.H * directions.get(key, 0) for key, value in before[name].items()}
+        moved = {key: value + 1j * ref.H * directions.get(key, 0) for key, value in values.items()}
         found = sum((p.grad * directions[p.name]).sum() for p in getattr(game, name).parameters())
         np.testing.assert_allclose(found, np.imag(loss(before | {name: moved})) / ref.H, rtol=1e-9, err_msg=name)
-    if "semantic" in settings:
-        assert same(reading, snapshot(game.classifier))
+    for name, values in reading.items():
+        assert same(values, snapshot(getattr(game, name))) == (name == "classifier")
 
 
 def weights_grow_to_their_values():
