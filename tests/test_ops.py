@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 
-from numgan import layers, residual
+from numgan import embedding, layers, residual
 from numgan.network import Layer, Sequential
 
 from .proof import properties
@@ -34,7 +34,7 @@ def test_property(holds, case):
 
 
 def test_every_layer_of_the_package_has_cases_and_every_random_one_a_law():
-    concrete = {name: layer for name, layer in (vars(layers) | vars(residual)).items()
+    concrete = {name: layer for name, layer in (vars(layers) | vars(residual) | vars(embedding)).items()
                 if inspect.isclass(layer) and issubclass(layer, Layer) and layer not in (Layer, Sequential, layers.Linear)}
     assert {name.partition(" ")[0] for name in CASES if name[0].isupper()} == set(concrete)
     assert {name for name, layer in concrete.items() if "self.rng" in inspect.getsource(layer)} == RANDOM

@@ -360,6 +360,33 @@ def _embedding(draw):
     return [(vocabulary, d)], {"words": np.array([[draw(word) for _ in range(length)] for _ in range(n)])}
 
 
+def augmentation(shape, dtype):
+    """The layer, built, with a table of this shape."""
+    layer = embedding.Augmentation(*shape)
+    layer.build((shape[1] + 1,), np.random.default_rng(0), dtype)
+    return layer
+
+
+def augmented(noise, table, words):
+    """The layer with another tensor in place of its table."""
+    layer = augmentation(table.shape, noise.dtype)
+    layer.reader.stack[0].table = table
+    return layer(ng.concatenate([noise, ng.Tensor(words.astype(noise.dtype))], 1))
+
+
+def augmented_reference(noise, table, words):
+    """μ + σ ε; the moments are linear in the sum of the words' vectors."""
+    mean, log_variance = np.split(np.matmul(sum(table[column] for column in words.T),
+                                            augmentation(table.shape, np.float64).reader.stack[1].w.data), 2, 1)
+    return mean + np.exp(log_variance / 2) * noise
+
+
+@case("Augmentation", augmented, augmented_reference, moved=moving(20))
+def _augmentation(draw):
+    vocabulary, d, n = draw(sides(1)), draw(sides(1)), draw(sides(1))
+    return [(n, d), (vocabulary, d)], {"words": np.array([[draw(st.integers(0, vocabulary - 1))] for _ in range(n)])}
+
+
 def beside(x, last, shape):
     """The last numbers of x at each pixel of the image that the numbers before them are."""
     return [[[*pixel, *row[-last:]] for pixel in row[:-last].reshape(-1, shape[-1])] for row in x]
