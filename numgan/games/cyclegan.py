@@ -94,16 +94,15 @@ class CycleGAN(Game):
     semantic: float = 0.0
     warm_up: int = 0
     noise: float = 0.3
-    lr: float = 5e-4
+    lr: float = 1e-3
     beta1: float = 0.5
     lr_steps: float | None = None
     lr_hold: float = 0.5
 
     batch_size = 8
-    pixels = PixelRange(-0.85, 0.85)  # tanh has room beyond black and white: what only the way back needs can hide in there
 
     def build(self):
-        """Make the networks (G and F 344,067 parameters each by default, D_X and D_Y 167,841 each), optimisers and looks."""
+        """Make the networks (G and F 344,739 parameters each by default, D_X and D_Y 167,841 each), optimisers and looks."""
         if not (isinstance(self.size, int) and self.size >= STRIDE and self.size % STRIDE == 0):
             raise InputError(f"expected a size that is a positive multiple of {STRIDE}, got {self.size!r}")
         if self.channels not in (1, 3):
@@ -133,10 +132,10 @@ class CycleGAN(Game):
                             columns=10)
 
     def translator(self):
-        """G or F: an encoder, residual blocks, a decoder. No normalisation: the paper's would remove an image's colours."""
+        """G or F: an encoder, residual blocks, a decoder. With batch norm: the paper's instance norm removes colours."""
         width = self.width
-        unit = lambda layer, *sizes, **options: (layer(*sizes, **options), ReLU())
-        blocks = [Residual(*unit(Conv2D, 4 * width, 3), Conv2D(4 * width, 3)) for _ in range(self.blocks)]
+        unit = lambda layer, *sizes, **options: (layer(*sizes, use_bias=False, **options), BatchNorm(), ReLU())
+        blocks = [Residual(*unit(Conv2D, 4 * width, 3), *unit(Conv2D, 4 * width, 3)[:2]) for _ in range(self.blocks)]
         return Sequential(
             *unit(Conv2D, width, 5), *unit(Conv2D, 2 * width, 3, strides=2), *unit(Conv2D, 4 * width, 3, strides=2), *blocks,
             *unit(ResizeConv2D, 2 * width, 3), *unit(ResizeConv2D, width, 3), Conv2D(self.channels, 5), Tanh(),
@@ -158,7 +157,7 @@ class CycleGAN(Game):
             raise InputError("CycleGAN.step: expected the weights of a trained classifier in game.classifier, got random ones")
         for images in (x, y):
             check_images(images, self.shape, 1, "CycleGAN.step")
-            self.pixels.check(images, "CycleGAN.step")
+            PixelRange().check(images, "CycleGAN.step")
 
     def step(self, x, y):
         """A step of G and F, then one of D_Y and D_X. x, y: float images (n, size, size, C) in [-1, 1], of the two kinds.
@@ -167,14 +166,14 @@ class CycleGAN(Game):
         of L_cyc.
         """
         self.check(x, y)
-        x, y = (Tensor(self.pixels.inward(images.astype(self.dtype))) for images in (x, y))
+        x, y = (Tensor(images.astype(self.dtype)) for images in (x, y))
         fake_y, fake_x = self.g(x), self.f(y)
         with self.d_y.frozen(), self.d_x.frozen():
             g_loss = l2(self.d_y(fake_y), 1) + l2(self.d_x(fake_x), 1)
         cycle_x, cycle_y = l1(self.f(fake_y), x), l1(self.g(fake_x), y)
         weight = min(1.0, 0.1 + 0.9 * int(self.g_optimizer.t) / self.warm_up) if self.warm_up else 1.0
         loss = g_loss + (cycle_x + cycle_y) * (weight * self.cycle)
-        figures = {"g_loss": g_loss, "cycle_x": self.pixels.outward(cycle_x), "cycle_y": self.pixels.outward(cycle_y)}
+        figures = {"g_loss": g_loss, "cycle_x": cycle_x, "cycle_y": cycle_y}
         if self.identity:
             loss += (l1(self.g(y), y) + l1(self.f(x), x)) * (weight * self.identity * self.cycle)
         if self.semantic:
@@ -182,7 +181,7 @@ class CycleGAN(Game):
             semantic_x, semantic_y = self.misread(fake_y, digits_x), self.misread(fake_x, digits_y)
             loss += (semantic_x + semantic_y) * (weight * self.semantic)
             figures |= {"semantic_x": semantic_x, "semantic_y": semantic_y}
-            figures["student"] = softmax_cross_entropy(self.student(self.pixels.outward(fake_x.detach())), digits_y)
+            figures["student"] = softmax_cross_entropy(self.student(fake_x.detach()), digits_y)
             self.student_optimizer.minimize(figures["student"])
         self.g_optimizer.minimize(loss)
         d_loss = (l2(self.d_y(y), 1) + l2(self.d_y(self.fakes_y.exchanged(fake_y.data)), 0)
@@ -192,28 +191,18 @@ class CycleGAN(Game):
 
     def read(self, images, *classifiers):
         """The digits for which the sum of the classifiers' probabilities is largest: integers (n,)."""
-        images = self.pixels.outward(images.data)
-        return sum(softmax(evaluate(classifier, classifier, images)).data for classifier in classifiers).argmax(1)
+        return sum(softmax(evaluate(classifier, classifier, images.data)).data for classifier in classifiers).argmax(1)
 
     def misread(self, translated, digits):
         """The classifier's cross-entropy, in nats, if the translated images should show these digits."""
-        return softmax_cross_entropy(self.classifier(self.pixels.outward(translated)), digits)
+        return softmax_cross_entropy(self.classifier(translated), digits)
 
     def translate(self, images, back=False):
         """G(images), or F(images): (n, size, size, C) -> the same shape, float32 in [-1, 1]."""
-        return self.in_turn(images, self.f if back else self.g)[0]
+        network = self.f if back else self.g
+        return evaluate(network, network, np.asarray(images, self.dtype)).astype(np.float32, copy=False)
 
     def there_and_back(self, images, back=False):
-        """G(images) and F(G(images)), or F(images) and G(F(images)): two arrays as from `translate`.
-
-        F gets all that G has drawn, also what lies outside [-1, 1] and is cut off where it is shown.
-        """
-        return self.in_turn(images, *((self.f, self.g) if back else (self.g, self.f)))
-
-    def in_turn(self, images, *networks):
-        """What each network makes of what the one before it made: a list of arrays, float32 in [-1, 1]."""
-        x, made = self.pixels.inward(np.asarray(images, self.dtype)), []
-        for network in networks:
-            x = evaluate(network, network, x)
-            made.append(self.pixels.outward(x).clip(-1, 1).astype(np.float32, copy=False))
-        return made
+        """G(images) and F(G(images)), or F(images) and G(F(images)): two arrays as from `translate`."""
+        there = self.translate(images, back)
+        return there, self.translate(there, not back)
