@@ -80,8 +80,8 @@ class CycleGAN(Game):
     semantic  weight of semantic consistency (Hoffman et al. 2018, eq. 4): `classifier`, which was trained with labelled y and
               learns no more, shall read in F(y) what it reads in y, and in G(x) what x shows. The latter it may misread, for
               it has never seen an x. So `student`, which learns to read F(y) (eq. 1), has a say in it
-    warm_up   λ and the semantic weight grow from a tenth to their values in so many steps: what comes back cannot be like x
-              before fakes look like y
+    warm_up   λ and the semantic weight grow from a tenth to their values in so many steps: at first, what comes back is most
+              like x if G changes little, and that is not what G shall learn
     noise     standard deviation of noise on all that D_X and D_Y see (Sønderby et al. 2017)
     """
 
