@@ -10,11 +10,12 @@ import textwrap
 
 import numpy as np
 from check_gradients import CHECKS
-from faults import FAULTS, line_of, rewritten
+from faults import FAULTS, line_of
 
 import numgan as ng
 from numgan import InputError, Tensor, console, gradcheck
 from numgan.console import SEED
+from numgan.rewrite import rewritten
 
 normal = np.random.default_rng(15).standard_normal
 INPUTS = {

@@ -1,33 +1,9 @@
-"""Faults to plant into derivatives: how, for tests/proof/mutants.py, too, and the list that break_it.py draws from.
-
-If you want to play break_it.py, do not read the list at the end.
-"""
+"""The faults that break_it.py draws from. If you want to play, do not read on."""
 
 import inspect
-import textwrap
-from contextlib import contextmanager
 from pathlib import Path
 
 from numgan import conv, losses, norm, ops
-
-
-@contextmanager
-def rewritten(function, old, new):
-    """`function` with `old` replaced by `new` in its source, wherever it has been imported, until the block ends.
-
-    Raises LookupError if the source does not contain `old`.
-    """
-    source = textwrap.dedent(inspect.getsource(function))
-    if old not in source:
-        raise LookupError(f"{function.__qualname__} no longer contains {old!r}")
-    namespace = dict(function.__globals__)
-    inside_class = "class Fault:\n" + textwrap.indent(source.replace(old, new), "    ")  # so that super() finds its class
-    exec(compile("from __future__ import annotations\n" + inside_class, "fault", "exec"), namespace)
-    original, function.__code__ = function.__code__, vars(namespace["Fault"])[function.__name__].__code__
-    try:
-        yield
-    finally:
-        function.__code__ = original
 
 
 def line_of(function, old):

@@ -9,7 +9,7 @@
        └─ w  2  gradient 9
 
 A graph holds what `backward()` needs, and so does the picture: constants are not in it, since `from_op` drops them. Frozen
-parameters are, in grey. Read plotting.py next.
+parameters are, in grey. Read rewrite.py next.
 """
 
 import itertools

@@ -8,6 +8,7 @@ import pytest
 
 import numgan as ng
 from numgan import Tensor
+from numgan.rewrite import rewritten
 
 from .scripts import ROOT
 
@@ -59,7 +60,7 @@ def test_every_fault_reaches_a_gradient_and_breaks_one_op_alone(demo, faults):
         assert demo.checked(f, *inputs)[0]
     for function, old, new in faults.FAULTS:
         code = function.__code__
-        with faults.rewritten(function, old, new):
+        with rewritten(function, old, new):
             value, wrong = gradients(*network)
             broken = [name for name, (f, *inputs) in suspects.items() if any(differ(gradients(f, inputs)[1], alone[name]))]
             assert not demo.checked(*suspects[function.__name__])[0], new

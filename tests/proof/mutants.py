@@ -12,8 +12,8 @@ import numpy as np
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from demos.faults import rewritten
 from numgan import conv, embedding, losses, norm, ops, optim, residual, resize, tensor
+from numgan.rewrite import rewritten
 
 from . import graphs, optimisers, properties
 from .cases import CASES

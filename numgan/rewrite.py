@@ -1,0 +1,27 @@
+"""A piece of a function replaced for a while: how a fault is planted, to see whether a check finds it.
+
+tests/proof/mutants.py plants hundreds, demos/break_it.py one at a time. Read plotting.py next.
+"""
+
+import inspect
+import textwrap
+from contextlib import contextmanager
+
+
+@contextmanager
+def rewritten(function, old, new):
+    """`function` with `old` replaced by `new` in its source, wherever it has been imported, until the block ends.
+
+    Raises LookupError if the source does not contain `old`.
+    """
+    source = textwrap.dedent(inspect.getsource(function))
+    if old not in source:
+        raise LookupError(f"{function.__qualname__} no longer contains {old!r}")
+    namespace = dict(function.__globals__)
+    inside_class = "class Fault:\n" + textwrap.indent(source.replace(old, new), "    ")  # so that super() finds its class
+    exec(compile("from __future__ import annotations\n" + inside_class, "fault", "exec"), namespace)
+    original, function.__code__ = function.__code__, vars(namespace["Fault"])[function.__name__].__code__
+    try:
+        yield
+    finally:
+        function.__code__ = original
