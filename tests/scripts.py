@@ -33,6 +33,7 @@ def script(monkeypatch, capsys):
     """A function that runs a script here, as `python path arguments` would: (exit status, stdout, stderr)."""
     def run(path, *arguments):
         monkeypatch.setattr(sys, "argv", [str(path), *map(str, arguments)])
+        monkeypatch.syspath_prepend(str(Path(path).parent))
         capsys.readouterr()
         status = 0
         try:

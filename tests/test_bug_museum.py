@@ -11,8 +11,8 @@ from numgan.batches import ImageBatches
 
 from .scripts import ROOT
 
-SCRIPT = ROOT / "demos" / "bug_museum.py"
-MUSEUM = runpy.run_path(str(SCRIPT))
+SCRIPT, GAMES = (ROOT / "demos" / name for name in ("bug_museum.py", "bugs.py"))
+MUSEUM = runpy.run_path(str(GAMES))
 Healthy, BUGS = MUSEUM["Healthy"], MUSEUM["BUGS"]
 
 

@@ -355,13 +355,11 @@ def test_where_it_starts_and_that_quick_writes_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("chapter", ["0", "9", "one", "4.5"])
-def test_a_chapter_that_does_not_exist(fails, chapter, monkeypatch):
-    monkeypatch.syspath_prepend(str(TOUR.parent))
+def test_a_chapter_that_does_not_exist(fails, chapter):
     fails(TOUR, chapter, mentions=("CHAPTER", "1 to 8", chapter))
 
 
-def test_a_folder_that_cannot_be_one(fails, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(TOUR.parent))
+def test_a_folder_that_cannot_be_one(fails, tmp_path):
     (tmp_path / "file").touch()
     fails(TOUR, "--out", tmp_path / "file", mentions=("file",))
 
@@ -383,7 +381,6 @@ def test_ctrl_c_at_the_end_of_a_page_says_how_to_go_on(script, monkeypatch):
         def readline(self, *size):
             raise KeyboardInterrupt
 
-    monkeypatch.syspath_prepend(str(TOUR.parent))
     monkeypatch.setattr(sys, "stdin", Terminal())
     status, _, error = script(TOUR, 6, "--quick")
     assert status == 130
