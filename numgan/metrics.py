@@ -27,7 +27,7 @@ def network(rng, dtype=np.float32, channels=1):
 
 
 class Classifier:
-    """A trained `network`. Images are float (n, 28, 28, 1) in [-1, 1], else InputError; `chunk` are processed at a time."""
+    """A trained `network`. Images are float, (n, *net.input_shape), in [-1, 1], else InputError; `chunk` are read at a time."""
 
     def __init__(self, net, chunk=200):
         self.net, self.chunk = net, chunk
@@ -38,7 +38,8 @@ class Classifier:
         _rows("Classifier: images", images)
         low, high = images.min(), images.max()
         if images.shape[1:] != self.net.input_shape or low < -1 or high > 1:
-            raise InputError(f"Classifier: expected images (n, 28, 28, 1) in [-1, 1], got {images.shape}, {low:g} … {high:g}")
+            shape = ", ".join(map(str, self.net.input_shape))
+            raise InputError(f"Classifier: expected images (n, {shape}) in [-1, 1], got {images.shape}, {low:g} … {high:g}")
         features = []
         with no_grad():
             for i in range(0, len(images), self.chunk):

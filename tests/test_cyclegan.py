@@ -13,7 +13,7 @@ from numgan.games import SRGAN, cyclegan
 from numgan.run import Run, load_game
 from numgan.training import train
 
-from .proof.cycles import PROPERTIES, batches, images, small_game
+from .proof.cycles import NETWORKS, PROPERTIES, batches, images, small_game
 from .proof.games import same
 from .runs import bits, undrawn  # noqa: F401
 from .scripts import ROOT
@@ -47,6 +47,21 @@ def test_batches_out_of_range_and_classifiers_that_know_nothing():
         game.check(images(2, game), images(2, game))
 
 
+def test_parameter_counts():
+    game = games.CycleGAN(rng=np.random.default_rng(0))
+    assert [sum(p.size for p in getattr(game, name).parameters()) for name in NETWORKS] == [344_739] * 2 + [167_841] * 2
+
+
+def test_the_learning_rates_fall_over_the_planned_steps():
+    game = small_game("float32", lr=0.5, lr_steps=8, lr_hold=0.5)
+    assert game.last_step == 8
+    for optimizer in game.g_optimizer, game.d_optimizer:
+        for t, rate in ((0, 0.5), (4, 0.5), (6, 0.25), (8, 0)):
+            optimizer.t[...] = t
+            assert optimizer.rate == rate
+    assert [optimizer.rate for optimizer in (small_game().g_optimizer, small_game().d_optimizer)] == [1e-3] * 2
+
+
 # ---- a run
 
 
@@ -72,6 +87,10 @@ def test_unpaired_batches_are_drawn_apart_and_must_be_alike():
     rng = np.random.default_rng(0)
     x, y = next(UnpairedBatches(*(ImageBatches(pictures, 30, rng) for _ in range(2))))
     assert (x != y).any()
+    examples = UnpairedBatches(ImageBatches(pictures[:4], 30, rng), ImageBatches(pictures[4:], 30, rng)).examples(3)
+    for shown, kind in zip(examples, (pictures[:4], pictures[4:]), strict=True):
+        assert len(shown) == 3
+        assert np.isin(data.to_pixels(shown), kind).all()
     for other in (ImageBatches(pictures, 4, rng), ImageBatches(pictures, 30, np.random.default_rng(0))):
         with pytest.raises(InputError, match="one size and one rng"):
             UnpairedBatches(ImageBatches(pictures, 30, rng), other)

@@ -73,6 +73,12 @@ def test_the_classifier_takes_images_only(classifier, wrong, mentions):
             call(wrong)
 
 
+def test_a_classifier_of_coloured_images_says_so():
+    coloured = metrics.Classifier(metrics.network(np.random.default_rng(0), channels=3))
+    with refused("(n, 28, 28, 3)", "(1, 28, 28, 1)"):
+        coloured.features(np.zeros((1, 28, 28, 1)))
+
+
 def test_the_classifier_s_file_is_small_and_importing_numgan_does_not_need_it(tmp_path):
     assert (ROOT / "numgan" / "data" / "classifier.npz").stat().st_size <= 200_000
     code = "import sys, numgan, numgan.training, numgan.games; print('numgan.metrics' in sys.modules)"

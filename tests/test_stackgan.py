@@ -166,6 +166,15 @@ def test_what_does_not_fit_beside_is_refused():
 # ---- the game
 
 
+@pytest.mark.parametrize("stage", [1, 2])
+def test_d_s_outputs_are_of_images_beside_captions(stage):
+    game = StackGAN(**SMALL, stage=stage, rng=np.random.default_rng(0))
+    images = np.random.default_rng(1).uniform(-1, 1, (3, *game.image_shape)).astype(np.float32)
+    words = captions.numbers(ALL[:3])
+    outputs = game.outputs(images, words, chunk=2)
+    assert outputs.shape == (3, 1)
+    np.testing.assert_allclose(outputs, game.discriminate(Tensor(images), words).data, rtol=1e-5)
+
 def test_d_learns_which_caption_suits_an_image():
     game = StackGAN(size=8, width=8, latent_dim=4, caption_dim=16, lr=0, d_lr=5e-3, rng=np.random.default_rng(0))
     white = np.arange(16) % 2 == 0
