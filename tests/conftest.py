@@ -7,24 +7,20 @@ pytest --hypothesis-profile=thorough    1,000 random examples each, full Jacobia
 
 import gc
 import os
-import sys
 import warnings
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
 for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(variable, "1")  # the arrays here are small; must be set before NumPy is first imported
 
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, settings
 
 from .digits import fake
 from .proof.report import REPORT
 from .runs import digits, finished, undrawn
 from .scripts import fails, script
+from .second_process import pytest_runtestloop
 
-EXECUTOR = pytest.StashKey()
 COMMON = dict(deadline=None, suppress_health_check=list(HealthCheck))
 settings.register_profile("dev", max_examples=15, **COMMON)
 settings.register_profile("default", max_examples=25, derandomize=True, database=None, **COMMON)
@@ -40,21 +36,9 @@ def pytest_configure(config):
     config.addinivalue_line("filterwarnings", f"error::{ComplexWarning.__module__}.ComplexWarning")
 
 
-def pytest_collection_finish(session):
-    """Have the chosen faults planted and looked for in a copy of this process: see test_mutants.py."""
-    numbers = [item.callspec.params["number"] for item in session.items
-               if getattr(item, "originalname", "") == "test_mutant_is_killed"]
-    gc.freeze()  # what is there by now stays: no need to search it for garbage again and again, in either process
-    if numbers and sys.platform == "linux" and not session.config.option.collectonly:
-        from .test_mutants import AHEAD, finder
-        session.config.stash[EXECUTOR] = executor = ProcessPoolExecutor(1, get_context("fork"))
-        session.config.stash[AHEAD] = {number: executor.submit(finder, number) for number in numbers}
-
-
-def pytest_sessionfinish(session):
-    """Not to wait for what nobody asks for any more."""
-    if executor := session.config.stash.get(EXECUTOR, None):
-        executor.shutdown(cancel_futures=True)
+def pytest_collection_finish():
+    """What is there by now stays: no need to search it for garbage again and again."""
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -1,10 +1,6 @@
-"""The suite must be able to fail: every planted fault is found by the same properties that hold for the true code.
-
-On Linux, conftest.py has the faults planted in a second process, while this one runs the other tests.
-"""
+"""The suite must be able to fail: every planted fault is found by the same properties that hold for the true code."""
 
 import ast
-import functools
 import inspect
 
 import pytest
@@ -17,31 +13,17 @@ from .proof.tape import MODULES
 
 TEXTUAL = [*textual_mutants(), *blind_spots.mutants(), *game_mutants()]
 MUTANTS = [*generic_mutants(), *TEXTUAL]
-AHEAD = pytest.StashKey()  # number of a mutant -> future of what `finder` returns
 PLAYED = {"games", "mixtures", *papers.GAMES}  # their checks run without a fault in test_games.py
 CONTROLS = {mutant.op: mutant for mutant in reversed(MUTANTS) if mutant.op not in PLAYED}
 REWRITTEN = {mutant.name.partition(":")[0]: mutant for mutant in TEXTUAL}
 
 
-@functools.cache
-def finder(number):
-    """The property that finds this mutant, and whether as a wrong number or as an exception; None if nothing does."""
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_mutant_is_killed(mutant):
     with REPORT.silence():
-        found = MUTANTS[number].found_by()
-    return found and (found[0], isinstance(found[1], AssertionError))
-
-
-@pytest.fixture(scope="module")
-def found(request):
-    """A function: `finder`, or what it has found meanwhile."""
-    ahead = request.config.stash.get(AHEAD, {})
-    return lambda number: ahead[number].result() if number in ahead else finder(number)
-
-
-@pytest.mark.parametrize("number", range(len(MUTANTS)), ids=lambda number: MUTANTS[number].name)
-def test_mutant_is_killed(number, found):
-    REPORT.planted(MUTANTS[number].op, found(number))
-    assert found(number), f"nothing noticed {MUTANTS[number].name}"
+        found = mutant.found_by()
+    REPORT.planted(mutant.op, found and (found[0], isinstance(found[1], AssertionError)))
+    assert found, f"nothing noticed {mutant.name}"
 
 
 def test_every_op_of_the_package_has_properties_and_mutants():

@@ -11,10 +11,14 @@ class Report:
     """Per op: how many cases, the largest error and where, how many planted faults were found and how. And who found them."""
 
     def __init__(self):
+        self.muted = False
+        self.clear()
+
+    def clear(self):
+        """Forget everything."""
         self.rows = defaultdict(lambda: {"cases": 0, "error": 0.0, "tolerance": 0.0, "worst": "",
                                          "wrong": 0, "crashed": 0, "planted": 0})
         self.finders = Counter()
-        self.muted = False
 
     @contextmanager
     def silence(self):
@@ -43,6 +47,17 @@ class Report:
             finder, wrong = found
             row["wrong" if wrong else "crashed"] += 1
             self.finders[finder] += 1
+
+    def add(self, rows, finders):
+        """Another process's `rows` and `finders`."""
+        for op, other in rows.items():
+            row = self.rows[op]
+            if other["error"] >= row["error"]:
+                row["error"], row["worst"] = other["error"], other["worst"] or row["worst"]
+            row["tolerance"] = max(row["tolerance"], other["tolerance"])
+            for key in "cases", "wrong", "crashed", "planted":
+                row[key] += other[key]
+        self.finders += finders
 
     def table(self):
         """Lines of at most 100 columns."""
