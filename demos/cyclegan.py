@@ -14,7 +14,7 @@ from numgan import Adam, InputError, LinearDecay, console, data, metrics, plotti
 from numgan.batches import ImageBatches, UnpairedBatches
 from numgan.console import SEED, file, whole
 from numgan.files import atomic
-from numgan.games import CycleGAN
+from numgan.games import CyCADA, CycleGAN
 from numgan.progress import Progress
 from numgan.resample import distorted
 from numgan.run import Run, continued, load_game
@@ -105,8 +105,8 @@ def training(args):
     (x, _), test_x = digits(args, quick)
     y, labels = houses(1, 200 if quick else HOUSES)
     game_rng, rng = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(2))
-    settings = {"semantic": 1.0, "warm_up": steps // 3} if args.semantic else {}
-    game = CycleGAN(**settings, lr_steps=steps, rng=game_rng, **(QUICK if quick else {}))
+    kind, settings = (CyCADA, {"warm_up": steps // 3}) if args.semantic else (CycleGAN, {})
+    game = kind(**settings, lr_steps=steps, rng=game_rng, **(QUICK if quick else {}))
     if args.semantic:
         taught = reader(out / "reader.npz", y, labels, args.seed, 2 if quick else 1600)
         game.classifier.load_state(taught.net.state())

@@ -31,7 +31,7 @@ def test_property(holds):
     (dict(cycle=-1.0), "cycle"), (dict(semantic=float("nan")), "semantic"), (dict(noise=0.0), "deviation > 0")])
 def test_settings_out_of_range(settings, message):
     with pytest.raises(InputError, match=message):
-        games.CycleGAN(**settings, rng=np.random.default_rng(0))
+        (games.CyCADA if "semantic" in settings else games.CycleGAN)(**settings, rng=np.random.default_rng(0))
 
 
 def test_batches_out_of_range_and_classifiers_that_know_nothing():
@@ -41,15 +41,18 @@ def test_batches_out_of_range_and_classifiers_that_know_nothing():
         with pytest.raises(InputError, match=r"CycleGAN\.step"):
             game.step(x, y)
     with pytest.raises(InputError, match=r"expected images \(28, 28, 1\)"):
-        small_game("float32", semantic=1.0).check(good, good)
-    game = games.CycleGAN(width=1, blocks=1, semantic=1.0, rng=np.random.default_rng(0))
+        small_game("float32", games.CyCADA).check(good, good)
+    game = games.CyCADA(width=1, blocks=1, rng=np.random.default_rng(0))
     with pytest.raises(InputError, match="trained classifier"):
         game.check(images(2, game), images(2, game))
 
 
 def test_parameter_counts():
     game = games.CycleGAN(rng=np.random.default_rng(0))
-    assert [sum(p.size for p in getattr(game, name).parameters()) for name in NETWORKS] == [344_739] * 2 + [167_841] * 2
+    count = lambda network: sum(p.size for p in network.parameters())
+    assert [count(getattr(game, name)) for name in NETWORKS] == [344_739] * 2 + [167_841] * 2
+    game = games.CyCADA(width=1, blocks=1, rng=np.random.default_rng(0))
+    assert count(game.classifier) == count(game.student) == 92_834
 
 
 def test_the_learning_rates_fall_over_the_planned_steps():

@@ -24,7 +24,7 @@ def test_property(holds, name, settings, losses):
 
 
 def test_every_game_of_the_package_is_under_test():
-    assert {*GAMES, "CycleGAN"} == games.GAMES.keys()  # test_cyclegan.py
+    assert {*GAMES, "CycleGAN", "CyCADA"} == games.GAMES.keys()  # test_cyclegan.py
 
 
 @pytest.mark.parametrize(("name", "settings"), VARIANTS, ids=label)

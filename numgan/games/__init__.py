@@ -6,6 +6,7 @@ Read game.py first, for what a run needs from any game; then gan.py, the algorit
 from ..errors import InputError
 from .acgan import ACGAN
 from .began import BEGAN
+from .cycada import CyCADA
 from .cyclegan import CycleGAN
 from .dcgan import DCGAN
 from .game import Game
@@ -19,7 +20,7 @@ from .stackgan import StackGAN
 from .vanilla import VanillaGAN
 
 GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN, SGAN, ACGAN, BEGAN, SRGAN, StackGAN, CycleGAN,
-                                          MixtureGAN, MixtureLSGAN)}
+                                          CyCADA, MixtureGAN, MixtureLSGAN)}
 
 
 def build(name, settings, rng):
@@ -42,6 +43,7 @@ __all__ = [
     "LSGAN",
     "SGAN",
     "SRGAN",
+    "CyCADA",
     "CycleGAN",
     "Game",
     "ImageGAN",

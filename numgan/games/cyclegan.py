@@ -1,6 +1,6 @@
 """CycleGAN: images of one kind become images of another, learnt without pairs (Zhu et al. 2017).
 
-Read mixture.py next.
+Read cycada.py next: the same, where what an image shows must stay.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InputError, check_positive
 from ..layers import BatchNorm, Conv2D, GaussianNoise, LeakyReLU, ReLU, ResizeConv2D, Tanh
-from ..losses import l1, l2, softmax, softmax_cross_entropy
+from ..losses import l1, l2
 from ..network import Sequential
 from ..optim import Adam, LinearDecay
 from ..residual import Residual
@@ -77,11 +77,8 @@ class CycleGAN(Game):
     blocks    residual blocks in G and F
     cycle     λ
     identity  weight of E|G(y) - y| + E|F(x) - x|, times λ: what is already of the other kind should stay as it is (section 5.2)
-    semantic  weight of semantic consistency (Hoffman et al. 2018, eq. 4): `classifier`, which was trained with labelled y and
-              learns no more, shall read in F(y) what it reads in y, and in G(x) what x shows. The latter it may misread, for
-              it has never seen an x. So `student`, which learns to read F(y) (eq. 1), has a say in it
-    warm_up   λ and the semantic weight grow from a tenth to their values in so many steps: at first, what comes back is most
-              like x if G changes little, and that is not what G shall learn
+    warm_up   λ grows from a tenth of its value in so many steps: at first, what comes back is most like x if G changes
+              little, and that is not what G shall learn
     noise     standard deviation of noise on all that D_X and D_Y see (Sønderby et al. 2017)
     """
 
@@ -91,7 +88,6 @@ class CycleGAN(Game):
     blocks: int = 4
     cycle: float = 10.0
     identity: float = 0.0
-    semantic: float = 0.0
     warm_up: int = 0
     noise: float = 0.3
     lr: float = 1e-3
@@ -108,7 +104,7 @@ class CycleGAN(Game):
         if self.channels not in (1, 3):
             raise InputError(f"expected 1 or 3 channels, got {self.channels!r}")
         check_positive("networks", width=self.width, blocks=self.blocks)
-        for name in ("cycle", "identity", "semantic", "warm_up"):
+        for name in ("cycle", "identity", "warm_up"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"expected {name} >= 0, got {getattr(self, name)!r}")
         self.shape = self.size, self.size, self.channels
@@ -117,19 +113,9 @@ class CycleGAN(Game):
         self.g_optimizer = Adam(self.g.parameters() + self.f.parameters(), rate, beta1=self.beta1)
         self.d_optimizer = Adam(self.d_y.parameters() + self.d_x.parameters(), rate, beta1=self.beta1)
         self.fakes_y, self.fakes_x = (Fakes(self.shape, self.rng, self.dtype) for _ in range(2))
-        panels = {"L_GAN": ("d_loss", "g_loss"), "cycle error": ("cycle_x", "cycle_y")}
-        if self.semantic:
-            from ..metrics import network as classifier  # no other game needs it
-
-            self.classifier, self.student = (classifier(self.rng, self.dtype, self.channels) for _ in range(2))
-            for p in self.classifier.parameters():
-                p.requires_grad = False
-            self.classifier.eval()
-            self.student_optimizer = Adam(self.student.parameters())
-            panels["semantic consistency"] = "semantic_x", "semantic_y"
         self.last_step = self.lr_steps
-        self.looks = Cycles(panels=panels, progress={"loss D": "d_loss", "G": "g_loss", "cycle x": "cycle_x", "y": "cycle_y"},
-                            columns=10)
+        self.looks = Cycles(panels={"L_GAN": ("d_loss", "g_loss"), "cycle error": ("cycle_x", "cycle_y")}, columns=10,
+                            progress={"loss D": "d_loss", "G": "g_loss", "cycle x": "cycle_x", "y": "cycle_y"})
 
     def translator(self):
         """G or F: an encoder, residual blocks, a decoder. With batch norm: the paper's instance norm removes colours."""
@@ -150,11 +136,7 @@ class CycleGAN(Game):
             *unit(4 * width, 4), Conv2D(1, 4), input_shape=self.shape, rng=self.rng, dtype=self.dtype)
 
     def check(self, x, y):
-        """InputError unless `step` can take these images, and the classifier, if there is one, has been trained for such."""
-        if self.semantic and self.classifier.input_shape != self.shape:
-            raise InputError(f"CycleGAN.step: expected images {self.classifier.input_shape} to classify, got {self.shape}")
-        if self.semantic and not self.classifier.parameters()[-1].data.any():
-            raise InputError("CycleGAN.step: expected the weights of a trained classifier in game.classifier, got random ones")
+        """InputError unless `step` can take these images."""
         for images in (x, y):
             check_images(images, self.shape, 1, "CycleGAN.step")
             PixelRange().check(images, "CycleGAN.step")
@@ -168,34 +150,26 @@ class CycleGAN(Game):
         self.check(x, y)
         x, y = (Tensor(images.astype(self.dtype)) for images in (x, y))
         fake_y, fake_x = self.g(x), self.f(y)
-        with self.d_y.frozen(), self.d_x.frozen():
-            g_loss = l2(self.d_y(fake_y), 1) + l2(self.d_x(fake_x), 1)
-        cycle_x, cycle_y = l1(self.f(fake_y), x), l1(self.g(fake_x), y)
-        weight = min(1.0, 0.1 + 0.9 * int(self.g_optimizer.t) / self.warm_up) if self.warm_up else 1.0
-        loss = g_loss + (cycle_x + cycle_y) * (weight * self.cycle)
-        figures = {"g_loss": g_loss, "cycle_x": cycle_x, "cycle_y": cycle_y}
-        if self.identity:
-            loss += (l1(self.g(y), y) + l1(self.f(x), x)) * (weight * self.identity * self.cycle)
-        if self.semantic:
-            digits_x, digits_y = self.read(x, self.classifier, self.student), self.read(y, self.classifier)
-            semantic_x, semantic_y = self.misread(fake_y, digits_x), self.misread(fake_x, digits_y)
-            loss += (semantic_x + semantic_y) * (weight * self.semantic)
-            figures |= {"semantic_x": semantic_x, "semantic_y": semantic_y}
-            figures["student"] = softmax_cross_entropy(self.student(fake_x.detach()), digits_y)
-            self.student_optimizer.minimize(figures["student"])
+        loss, figures = self.g_loss(x, y, fake_y, fake_x)
         self.g_optimizer.minimize(loss)
         d_loss = (l2(self.d_y(y), 1) + l2(self.d_y(self.fakes_y.exchanged(fake_y.data)), 0)
                   + l2(self.d_x(x), 1) + l2(self.d_x(self.fakes_x.exchanged(fake_x.data)), 0))
         self.d_optimizer.minimize(d_loss)
         return {"d_loss": d_loss.item()} | {name: figure.item() for name, figure in figures.items()}
 
-    def read(self, images, *classifiers):
-        """The digits for which the sum of the classifiers' probabilities is largest: integers (n,)."""
-        return sum(softmax(evaluate(classifier, classifier, images.data)).data for classifier in classifiers).argmax(1)
+    def g_loss(self, x, y, fake_y, fake_x):
+        """What G and F minimise, and its parts by their names."""
+        with self.d_y.frozen(), self.d_x.frozen():
+            g_loss = l2(self.d_y(fake_y), 1) + l2(self.d_x(fake_x), 1)
+        cycle_x, cycle_y = l1(self.f(fake_y), x), l1(self.g(fake_x), y)
+        loss = g_loss + (cycle_x + cycle_y) * self.grown(self.cycle)
+        if self.identity:
+            loss += (l1(self.g(y), y) + l1(self.f(x), x)) * self.grown(self.identity * self.cycle)
+        return loss, {"g_loss": g_loss, "cycle_x": cycle_x, "cycle_y": cycle_y}
 
-    def misread(self, translated, digits):
-        """The classifier's cross-entropy, in nats, if the translated images should show these digits."""
-        return softmax_cross_entropy(self.classifier(translated), digits)
+    def grown(self, weight):
+        """What this weight has grown to by now."""
+        return weight * min(1.0, 0.1 + 0.9 * int(self.g_optimizer.t) / self.warm_up) if self.warm_up else weight
 
     def translate(self, images, back=False):
         """G(images), or F(images): (n, size, size, C) -> the same shape, float32 in [-1, 1]."""

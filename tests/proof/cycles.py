@@ -1,4 +1,4 @@
-"""What must hold for CycleGAN, whose two generators and two discriminators games.py does not know: with small networks."""
+"""What must hold for CycleGAN and CyCADA, whose networks games.py does not know: with small ones."""
 
 import functools
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from numgan import Adam, Dense, Flatten, Sequential, games
 from numgan.batches import ImageBatches, UnpairedBatches
+from numgan.games import cycada
 from numgan.games.cyclegan import REMEMBERED, Fakes
 from numgan.resample import distorted
 
@@ -20,9 +21,9 @@ def images(n, game, seed=0):
     return np.random.default_rng(seed).uniform(-1, 1, (n, *game.shape)).astype(np.float32)
 
 
-def small_game(dtype="float64", **settings):
+def small_game(dtype="float64", kind=games.CycleGAN, **settings):
     """A game with random (not the first) parameters; without noise, so that it can be recalculated."""
-    game = games.CycleGAN(**SMALL | dict(dtype=dtype, noise=1e-300) | settings, rng=np.random.default_rng(7))
+    game = kind(**SMALL | dict(dtype=dtype, noise=1e-300) | settings, rng=np.random.default_rng(7))
     rng = np.random.default_rng(8)
     for name in NETWORKS:
         for p in getattr(game, name).parameters():
@@ -30,32 +31,44 @@ def small_game(dtype="float64", **settings):
     return game
 
 
-def step_equals_complex_step(**settings):
-    """Both players' losses and the gradients of all four networks are those of the paper's formulas."""
-    game = small_game(**settings)
-    reading = {}
-    if "semantic" in settings:
-        for seed, name in enumerate(("classifier", "student")):
-            rng = np.random.default_rng(seed)
-            made = Sequential(Flatten(), Dense(10), input_shape=game.shape, rng=rng, dtype="float64")
-            made.parameters()[-1].data += 0.1
-            setattr(game, name, made)
-            reading[name] = snapshot(made)
-        game.student_optimizer = Adam(game.student.parameters())
+def readers(game):
+    """Small classifiers for CyCADA, who read something in every image: name -> parameters."""
+    for seed, name in enumerate(("classifier", "student")):
+        rng = np.random.default_rng(seed)
+        made = Sequential(Flatten(), Dense(10), input_shape=game.shape, rng=rng, dtype="float64")
+        for p in made.parameters():
+            p.data[...] = rng.standard_normal(p.shape)
+        setattr(game, name, made)
+    game.student_optimizer = Adam(game.student.parameters())
+    game.shares[...] = np.linspace(0.01, 0.19, 10)
+    return {name: snapshot(getattr(game, name)) for name in ("classifier", "student")}
+
+
+def step_equals_complex_step(kind=games.CycleGAN, **settings):
+    """Both players' losses and the gradients of all four networks are those of the paper's formulas; so is the student's."""
+    game = small_game(kind=kind, **settings)
+    reading = readers(game) if kind is games.CyCADA else {}
     x, y = images(3, game, 1), images(3, game, 2)
     before = {name: snapshot(getattr(game, name)) for name in NETWORKS}
-    figures = game.step(x, y)
+    distorted_images, cycada.distorted = cycada.distorted, lambda images, rng: 0.5 * images
+    try:
+        figures = game.step(x, y)
+    finally:
+        cycada.distorted = distorted_images
     x, y = x.astype(np.float64), y.astype(np.float64)
 
     def run(name, values, x):
         return network(getattr(game, name).stack, values[name], x)
 
-    def logits(name, x, values=None):
-        return network(getattr(game, name).stack, values or reading[name], x)
+    def logits(values, x):
+        return network(game.student.stack, values, x)
 
-    def probabilities(name, x):
-        exponentials = np.exp(logits(name, x))
-        return exponentials / exponentials.sum(1, keepdims=True)
+    def digits(values, x, shares=None):
+        """What is read, and whether with certainty."""
+        p = np.exp(logits(values, x))
+        p /= p.sum(1, keepdims=True)
+        p /= 1 if shares is None else 0.98 * shares + 0.02 * p.mean(0)
+        return p.argmax(1), p.max(1) / p.sum(1) > 0.9
 
     def parts(values):
         fake_y, fake_x = run("g", values, x), run("f", values, y)
@@ -63,12 +76,16 @@ def step_equals_complex_step(**settings):
                   "cycle_x": ref.l1(run("f", values, fake_y), x), "cycle_y": ref.l1(run("g", values, fake_x), y),
                   "d_loss": (ref.l2(run("d_y", values, y), 1) + ref.l2(run("d_y", values, fake_y), 0)
                              + ref.l2(run("d_x", values, x), 1) + ref.l2(run("d_x", values, fake_x), 0))}
-        if game.semantic:
-            digits_x = (probabilities("classifier", x) + probabilities("student", x)).argmax(1)
-            digits_y = probabilities("classifier", y).argmax(1)
-            losses |= {"semantic_x": ref.softmax_cross_entropy(logits("classifier", fake_y), digits_x),
-                       "semantic_y": ref.softmax_cross_entropy(logits("classifier", fake_x), digits_y),
-                       "student": ref.softmax_cross_entropy(logits("student", fake_x, values.get("student")), digits_y)}
+        if reading:
+            digits_y, _ = digits(reading["classifier"], y)
+            digits_x, sure = digits(reading["student"], x, np.linspace(0.01, 0.19, 10))
+            assert 0 < sure.sum() < 3
+            taught = np.concatenate([run("f", before, y), x[sure]])
+            reads = lambda values, images, digits: ref.softmax_cross_entropy(logits(values, images), digits)
+            losses |= {"semantic_x": reads(reading["classifier"], fake_y, digits_x),
+                       "semantic_y": reads(reading["classifier"], fake_x, digits_y) + reads(taught_student, fake_x, digits_y),
+                       "student": reads(values.get("student", reading["student"]), 0.5 * taught,
+                                        np.concatenate([digits_y, digits_x[sure]]))}
         return losses
 
     def g_loss(values):
@@ -76,8 +93,10 @@ def step_equals_complex_step(**settings):
         same_kind = ref.l1(run("g", values, y), y) + ref.l1(run("f", values, x), x)
         weight = 0.1 if game.warm_up else 1
         back = game.cycle * (found["cycle_x"] + found["cycle_y"] + game.identity * same_kind)
-        return found["g_loss"] + weight * (back + game.semantic * (found.get("semantic_x", 0) + found.get("semantic_y", 0)))
+        semantic = game.semantic * (found["semantic_x"] + found["semantic_y"]) if reading else 0
+        return found["g_loss"] + weight * (back + semantic)
 
+    taught_student = snapshot(game.student) if reading else None
     expected = parts(before)
     assert figures.keys() == expected.keys()
     for name, value in expected.items():
@@ -95,7 +114,7 @@ def step_equals_complex_step(**settings):
 
 
 def weights_grow_to_their_values():
-    """λ and the semantic weight, from a tenth, in a straight line."""
+    """From a tenth, in a straight line."""
     def loss(steps):
         game = small_game(cycle=2.0, warm_up=10)
         game.g_optimizer.t[...] = steps
@@ -197,7 +216,8 @@ def distorted_images_are_slanted_turned_stretched_and_bent():
     np.testing.assert_allclose(down, (down[5, 4] * v).clip(-4, 4), atol=1e-12)
 
 
-STEP = [functools.partial(step_equals_complex_step, cycle=3.0, identity=0.7, semantic=2.0, warm_up=10),
+STEP = [functools.partial(step_equals_complex_step, cycle=3.0, identity=0.7, warm_up=10),
         weights_grow_to_their_values, discriminators_see_what_the_buffers_give]
-PROPERTIES = [*STEP, step_equals_complex_step, half_of_the_fakes_are_exchanged_for_older_ones,
+SEMANTIC = functools.partial(step_equals_complex_step, games.CyCADA, cycle=3.0, semantic=2.0, warm_up=10)
+PROPERTIES = [*STEP, SEMANTIC, step_equals_complex_step, half_of_the_fakes_are_exchanged_for_older_ones,
               a_sheet_shows_both_ways_there_and_back, distorted_images_are_slanted_turned_stretched_and_bent]

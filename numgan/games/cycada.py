@@ -1,0 +1,91 @@
+"""CyCADA: a CycleGAN that keeps what an image shows, though only one kind of images has labels (Hoffman et al. 2018).
+
+Read mixture.py next.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InputError
+from ..losses import softmax, softmax_cross_entropy
+from ..optim import Adam
+from ..resample import distorted
+from .cyclegan import CycleGAN
+from .game import evaluate
+
+CLASSES = 10
+SURE = 0.9  # a probability
+MEMORY = 0.98  # of `shares`: they are means over some 50 steps
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class CyCADA(CycleGAN):
+    """Semantic consistency: G(x) shall show the digit that x shows, F(y) that of y (eq. 4). With CE for cross-entropy,
+
+        L = CycleGAN's + semantic · (CE(f_Y(G(x)), p_X(x)) + CE(f_Y(F(y)), p_Y(y)) + CE(f_X(F(y)), p_Y(y)))
+
+    f_Y, p_Y  `classifier`, which was trained with labelled y and learns no more, and the digits that it reads
+    f_X, p_X  `student`, which learns to read x without labels, and the digits that it reads. It learns from F(y), which
+              shall show the digit of y (eq. 1), and from those x that it reads with certainty, all distorted (Sohn et al.
+              2020, eq. 4). In the paper, f_Y reads x for G's loss as well, and F's loss lacks f_X: but f_Y misreads
+              handwriting, and so what it reads in F(y) need not be what others read there.
+
+    semantic  weight; it grows as λ does
+    """
+
+    semantic: float = 1.0
+
+    def build(self):
+        """CycleGAN's parts, the classifier, still untrained, and the student (92,834 parameters each with three channels)."""
+        from ..metrics import network  # no other game needs it
+        super().build()
+        if not self.semantic >= 0:
+            raise InputError(f"expected semantic >= 0, got {self.semantic!r}")
+        self.classifier, self.student = (network(self.rng, self.dtype, self.channels) for _ in range(2))
+        self.classifier.eval()
+        self.student_optimizer = Adam(self.student.parameters())
+        self.shares = np.full(CLASSES, 1 / CLASSES)  # of the digits that the student reads in x
+        self.looks.panels["semantic consistency"] = "semantic_x", "semantic_y", "student"
+
+    def check(self, x, y):
+        """CycleGAN's checks; and the classifier must have been trained for such images."""
+        super().check(x, y)
+        if self.classifier.input_shape != self.shape:
+            raise InputError(f"CyCADA.step: expected images {self.classifier.input_shape} to classify, got {self.shape}")
+        if not self.classifier.parameters()[-1].data.any():
+            raise InputError("CyCADA.step: expected the weights of a trained classifier in game.classifier, got random ones")
+
+    def g_loss(self, x, y, fake_y, fake_x):
+        """CycleGAN's, and semantic consistency, by a student who has just learnt from the same images."""
+        loss, figures = super().g_loss(x, y, fake_y, fake_x)
+        digits_y = self.read(self.classifier, y).argmax(1)
+        digits_x, sure = self.guess(x)
+        figures["student"] = self.teach(np.concatenate([fake_x.data, x.data[sure]]), np.concatenate([digits_y, digits_x[sure]]))
+        with self.classifier.frozen(), self.student.frozen(), self.student.evaluating():
+            figures["semantic_x"] = softmax_cross_entropy(self.classifier(fake_y), digits_x)
+            figures["semantic_y"] = (softmax_cross_entropy(self.classifier(fake_x), digits_y)
+                                     + softmax_cross_entropy(self.student(fake_x), digits_y))
+        return loss + (figures["semantic_x"] + figures["semantic_y"]) * self.grown(self.semantic), figures
+
+    def read(self, classifier, images):
+        """The probabilities of the digits, (n, 10)."""
+        return softmax(evaluate(classifier, classifier, images.data)).data
+
+    def guess(self, x):
+        """The digits that the student reads in x, and where it is sure.
+
+        As all digits are equally frequent, those that it has read too often must be more probable than the others to be read
+        again (Berthelot et al. 2020, section 3.1). Otherwise two digits that look alike to it would become one.
+        """
+        p = self.read(self.student, x)
+        self.shares[...] = MEMORY * self.shares + (1 - MEMORY) * p.mean(0)
+        p = p / self.shares
+        p /= p.sum(1, keepdims=True)
+        return p.argmax(1), p.max(1) > SURE
+
+    def teach(self, images, digits):
+        """A step of the student; its loss."""
+        loss = softmax_cross_entropy(self.student(distorted(images, self.rng)), digits)
+        self.student_optimizer.minimize(loss)
+        return loss
