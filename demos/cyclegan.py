@@ -21,7 +21,7 @@ from numgan.run import Run, continued, load_game
 from numgan.training import train
 
 HOUSES, TESTED = 20_000, 5000  # house numbers to train on; images of each kind to test with
-STEPS = 5000
+STEPS = 8000
 QUICK = {"width": 2, "blocks": 1}
 
 
@@ -32,7 +32,7 @@ def arguments():
     add = commands.add_parser("train", usage="%(prog)s [options]").add_argument
     add("--semantic", action="store_true", help="semantic consistency: a classifier of house numbers must read the same digit "
         "before and after a translation")
-    add("--steps", type=whole(), help="training steps; default 5000")
+    add("--steps", type=whole(), help=f"training steps; default {STEPS}")
     add("--seed", type=SEED, default=0, help="random seed; default 0")
     add("--every", type=whole(), default=500, help="steps between sheets and checkpoints; default 500")
     add("--out", type=Path, help="folder for the results; default runs/cyclegan or runs/cyclegan-semantic")

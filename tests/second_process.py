@@ -16,10 +16,10 @@ from .proof.report import REPORT
 
 
 def pytest_runtestloop(session):
-    """Run the collected tests here and in a copy of this process. None: let pytest run them as usual."""
-    options = session.config.option
+    """Run the collected tests here and in a copy of this process. None: let pytest, or xdist, run them as usual."""
+    options, xdist = session.config.option, session.config.pluginmanager.hasplugin("xdist")
     files = [list(tests) for _, tests in itertools.groupby(session.items, key=lambda test: test.path)]
-    if sys.platform != "linux" or len(files) < 2 or session.testsfailed or options.collectonly or options.usepdb:
+    if sys.platform != "linux" or len(files) < 2 or session.testsfailed or options.collectonly or options.usepdb or xdist:
         return None
     files.sort(key=len, reverse=True)  # what may take long comes first
     context = multiprocessing.get_context("fork")
