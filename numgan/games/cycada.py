@@ -31,9 +31,11 @@ class CyCADA(CycleGAN):
               2020, eq. 4). In the paper, f_Y reads x for G's loss as well, and F's loss lacks f_X: but f_Y misreads
               handwriting, and so what it reads in F(y) need not be what others read there.
 
+    cycle     λ; what is hidden in F(y) makes it harder to read, so less than CycleGAN's
     semantic  weight; it grows as λ does
     """
 
+    cycle: float = 10.0
     semantic: float = 1.0
 
     def build(self):
@@ -62,7 +64,7 @@ class CyCADA(CycleGAN):
         digits_y = self.read(self.classifier, y).argmax(1)
         digits_x, sure = self.guess(x)
         figures["student"] = self.teach(np.concatenate([fake_x.data, x.data[sure]]), np.concatenate([digits_y, digits_x[sure]]))
-        with self.classifier.frozen(), self.student.frozen(), self.student.evaluating():
+        with self.classifier.frozen(), self.student.frozen():
             figures["semantic_x"] = softmax_cross_entropy(self.classifier(fake_y), digits_x)
             figures["semantic_y"] = (softmax_cross_entropy(self.classifier(fake_x), digits_y)
                                      + softmax_cross_entropy(self.student(fake_x), digits_y))

@@ -3,6 +3,7 @@
 Read cycada.py next: the same, where what an image shows must stay.
 """
 
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,7 +76,7 @@ class CycleGAN(Game):
     channels  of all images, 1 or 3: those of x and of y must be alike
     width     channels in the first layer of G and F, half as many as in D's
     blocks    residual blocks in G and F
-    cycle     λ
+    cycle     λ; 10 in the paper. With 40, more of y is hidden in F(y), and comes back
     identity  weight of E|G(y) - y| + E|F(x) - x|, times λ: what is already of the other kind should stay as it is (section 5.2)
     warm_up   λ grows from a tenth of its value in so many steps: at first, what comes back is most like x if G changes
               little, and that is not what G shall learn
@@ -86,7 +87,7 @@ class CycleGAN(Game):
     channels: int = 3
     width: int = 16
     blocks: int = 4
-    cycle: float = 10.0
+    cycle: float = 40.0
     identity: float = 0.0
     warm_up: int = 0
     noise: float = 0.3
@@ -98,7 +99,10 @@ class CycleGAN(Game):
     batch_size = 8
 
     def build(self):
-        """Make the networks (G and F 344,739 parameters each by default, D_X and D_Y 167,841 each), optimisers and looks."""
+        """Make the networks (G and F 344,739 parameters each by default, D_X and D_Y 167,841 each), optimisers and looks.
+
+        F(G(x)) and G(F(y)) are made by twins of F and G, see `twin`.
+        """
         if not (isinstance(self.size, int) and self.size >= STRIDE and self.size % STRIDE == 0):
             raise InputError(f"expected a size that is a positive multiple of {STRIDE}, got {self.size!r}")
         if self.channels not in (1, 3):
@@ -109,6 +113,7 @@ class CycleGAN(Game):
                 raise InputError(f"expected {name} >= 0, got {getattr(self, name)!r}")
         self.shape = self.size, self.size, self.channels
         self.g, self.f, self.d_y, self.d_x = self.translator(), self.translator(), self.judge(), self.judge()
+        self.g_again, self.f_again = (twin(network) for network in (self.g, self.f))
         rate = self.lr if self.lr_steps is None else LinearDecay(self.lr, self.lr_steps, hold=self.lr_hold)
         self.g_optimizer = Adam(self.g.parameters() + self.f.parameters(), rate, beta1=self.beta1)
         self.d_optimizer = Adam(self.d_y.parameters() + self.d_x.parameters(), rate, beta1=self.beta1)
@@ -161,10 +166,10 @@ class CycleGAN(Game):
         """What G and F minimise, and its parts by their names."""
         with self.d_y.frozen(), self.d_x.frozen():
             g_loss = l2(self.d_y(fake_y), 1) + l2(self.d_x(fake_x), 1)
-        cycle_x, cycle_y = l1(self.f(fake_y), x), l1(self.g(fake_x), y)
+        cycle_x, cycle_y = l1(self.f_again(fake_y), x), l1(self.g_again(fake_x), y)
         loss = g_loss + (cycle_x + cycle_y) * self.grown(self.cycle)
         if self.identity:
-            loss += (l1(self.g(y), y) + l1(self.f(x), x)) * self.grown(self.identity * self.cycle)
+            loss += (l1(self.g_again(y), y) + l1(self.f_again(x), x)) * self.grown(self.identity * self.cycle)
         return loss, {"g_loss": g_loss, "cycle_x": cycle_x, "cycle_y": cycle_y}
 
     def grown(self, weight):
@@ -173,10 +178,21 @@ class CycleGAN(Game):
 
     def translate(self, images, back=False):
         """G(images), or F(images): (n, size, size, C) -> the same shape, float32 in [-1, 1]."""
-        network = self.f if back else self.g
-        return evaluate(network, network, np.asarray(images, self.dtype)).astype(np.float32, copy=False)
+        return self.drawn(self.f if back else self.g, images)
 
     def there_and_back(self, images, back=False):
         """G(images) and F(G(images)), or F(images) and G(F(images)): two arrays as from `translate`."""
         there = self.translate(images, back)
-        return there, self.translate(there, not back)
+        return there, self.drawn(self.g_again if back else self.f_again, there)
+
+    def drawn(self, network, images):
+        """What a network makes of images."""
+        return evaluate(network, network, np.asarray(images, self.dtype)).astype(np.float32, copy=False)
+
+
+def twin(network):
+    """The same network once more, with the same weights, but with batch statistics of its own (Chang et al. 2019).
+
+    G sees real x, but also fake ones, whose colours are hidden y. For images of either kind, means of both would be wrong.
+    """
+    return deepcopy(network, {id(p): p for p in network.parameters()})

@@ -171,15 +171,35 @@ def batches(game, rng, size=3):
     return UnpairedBatches(*(ImageBatches(kind, size, rng) for kind in kinds))
 
 
+def each_twin_has_the_statistics_of_its_own_images():
+    """G, F: of real images; their twins: of fakes. The weights are the same, also after a step."""
+    game, other = small_game(), small_game()
+    x, y = (images(3, game, seed).astype(np.float64) for seed in (1, 2))
+    fake_y, fake_x = other.g(x), other.f(y)
+    other.f_again(fake_y), other.g_again(fake_x)
+    game.step(x, y)
+    for name in "g", "f":
+        first, again = getattr(game, name), getattr(game, f"{name}_again")
+        assert first.parameters() == again.parameters()
+        for part, key in (first, name), (again, f"{name}_again"):
+            expected = getattr(other, key).state()
+            moved = [buffer for buffer in part.state() if buffer.endswith((".mean", ".variance"))]
+            assert len(moved) == 2 * 7
+            for buffer in moved:
+                np.testing.assert_allclose(part.state()[buffer], expected[buffer], rtol=1e-9, err_msg=f"{key} {buffer}")
+
+
 def a_sheet_shows_both_ways_there_and_back():
     """x, G(x), F(G(x)), y, F(y), G(F(y))."""
     game = small_game("float32")
     x, y = batches(game, np.random.default_rng(0)).examples(9)
     x, y = np.concatenate([x, x[:1]]), np.concatenate([y, y[:1]])
+    game.step(x.astype(np.float32), y.astype(np.float32))  # now the twins' statistics differ
     sheet = game.looks.sheet(game, None, lambda n: (x, y)).reshape(6, 10, *game.shape)
-    with game.g.evaluating(), game.f.evaluating():
+    with game.g.evaluating(), game.f.evaluating(), game.g_again.evaluating(), game.f_again.evaluating():
         fake_y, fake_x = game.g(x).data, game.f(y).data
-        rows = x, fake_y, game.f(fake_y).data, y, fake_x, game.g(fake_x).data
+        rows = x, fake_y, game.f_again(fake_y).data, y, fake_x, game.g_again(fake_x).data
+        assert np.abs(rows[5] - game.g(fake_x).data).max() > 1e-3
     assert np.abs(fake_y - fake_x).max() > 0.01
     assert game.translate(x).dtype == np.float32
     np.testing.assert_allclose(game.translate(y, back=True), rows[4], atol=1e-5)
@@ -220,4 +240,5 @@ STEP = [functools.partial(step_equals_complex_step, cycle=3.0, identity=0.7, war
         weights_grow_to_their_values, discriminators_see_what_the_buffers_give]
 SEMANTIC = functools.partial(step_equals_complex_step, games.CyCADA, cycle=3.0, semantic=2.0, warm_up=10)
 PROPERTIES = [*STEP, SEMANTIC, step_equals_complex_step, half_of_the_fakes_are_exchanged_for_older_ones,
-              a_sheet_shows_both_ways_there_and_back, distorted_images_are_slanted_turned_stretched_and_bent]
+              each_twin_has_the_statistics_of_its_own_images, a_sheet_shows_both_ways_there_and_back,
+              distorted_images_are_slanted_turned_stretched_and_bent]
