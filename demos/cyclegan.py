@@ -108,7 +108,7 @@ def training(args):
     kind, settings = (CyCADA, {"warm_up": steps // 3}) if args.semantic else (CycleGAN, {})
     game = kind(**settings, lr_steps=steps, rng=game_rng, **(QUICK if quick else {}))
     if args.semantic:
-        taught = reader(out / "reader.npz", y, labels, args.seed, 2 if quick else 1600)
+        taught = reader(out / f"reader{'-quick' * quick}.npz", y, labels, args.seed, 2 if quick else 1600)
         game.classifier.load_state(taught.net.state())
     batches = UnpairedBatches(ImageBatches(x, game.batch_size, rng), ImageBatches(y, game.batch_size, rng))
     run = continued(Run(game, batches, out, {"data": args.data, "seed": args.seed}))

@@ -21,18 +21,19 @@ MEMORY = 0.98  # of `shares`: they are means over some 50 steps
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class CyCADA(CycleGAN):
-    """Semantic consistency: G(x) shall show the digit that x shows, F(y) that of y (eq. 4). With CE for cross-entropy,
+    """Semantic consistency: G(x) should show the digit that x shows, F(y) that of y (eq. 4). With CE for cross-entropy,
 
         L = CycleGAN's + semantic · (CE(f_Y(G(x)), p_X(x)) + CE(f_Y(F(y)), p_Y(y)) + CE(f_X(F(y)), p_Y(y)))
 
     f_Y, p_Y  `classifier`, which was trained with labelled y and learns no more, and the digits that it reads
     f_X, p_X  `student`, which learns to read x without labels, and the digits that it reads. It learns from F(y), which
-              shall show the digit of y (eq. 1), and from those x that it reads with certainty, all distorted (Sohn et al.
-              2020, eq. 4). In the paper, f_Y reads x for G's loss as well, and F's loss lacks f_X: but f_Y misreads
-              handwriting, and so what it reads in F(y) need not be what others read there.
+              should show the digit of y (eq. 1), and from those x whose digit it is sure of, all distorted (Sohn et al. 2020)
 
-    cycle     λ; what is hidden in F(y) makes it harder to read, so less than CycleGAN's
-    semantic  weight; it grows as λ does
+    In the paper, f_Y reads x for G's loss as well. But f_Y misreads handwriting, and so what it reads in F(y) need not be what
+    others read there. The paper's second GAN, on features, is left out.
+
+    cycle     λ; smaller than CycleGAN's, because what F hides in F(y) makes the digit harder to read
+    semantic  weight; it rises as λ does
     """
 
     cycle: float = 10.0
@@ -77,8 +78,8 @@ class CyCADA(CycleGAN):
     def guess(self, x):
         """The digits that the student reads in x, and where it is sure.
 
-        As all digits are equally frequent, those that it has read too often must be more probable than the others to be read
-        again (Berthelot et al. 2020, section 3.1). Otherwise two digits that look alike to it would become one.
+        All digits are about equally frequent. So a digit that was read too often so far needs a higher probability to be read
+        again (Berthelot et al. 2020, section 3.1). Otherwise two digits that look alike to the student would become one.
         """
         p = self.read(self.student, x)
         self.shares[...] = MEMORY * self.shares + (1 - MEMORY) * p.mean(0)

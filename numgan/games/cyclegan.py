@@ -20,7 +20,7 @@ from .looks import Looks
 from .minibatch import PixelRange, check_images
 
 REMEMBERED = 50  # fakes of each kind
-STRIDE = 4  # pixels of an image, in each direction, for one of G's smallest layer
+STRIDE = 4  # G's smallest layer has one position for every 4 × 4 pixels
 
 
 class Cycles(Looks):
@@ -68,19 +68,18 @@ class CycleGAN(Game):
 
         x -> G(x) -> F(G(x)) ≈ x,  y -> F(y) -> G(F(y)) ≈ y,  while D_Y judges G(x), and D_X judges F(y)
 
-        L_GAN(G, D_Y) = E[(D_Y(y) - 1)²] + E[D_Y(G(x))²], which D_Y minimises; G minimises E[(D_Y(G(x)) - 1)²]     (section 4)
+        L_GAN(G, D_Y) = E[(D_Y(y) - 1)²] + E[D_Y(G(x))²], which D_Y minimises, and likewise D_X  (section 4)
         L_cyc = E|F(G(x)) - x| + E|G(F(y)) - y|                                                          (eq. 2)
-        L = L_GAN(G, D_Y) + L_GAN(F, D_X) + λ L_cyc                                                      (eq. 3)
+        G and F minimise E[(D_Y(G(x)) - 1)²] + E[(D_X(F(y)) - 1)²] + λ L_cyc                             (eq. 3)
 
     size      height and width of all images, a multiple of 4
     channels  of all images, 1 or 3: those of x and of y must be alike
     width     channels in the first layer of G and F, half as many as in D's
     blocks    residual blocks in G and F
-    cycle     λ; 10 in the paper. With 40, more of y is hidden in F(y), and comes back
+    cycle     λ; 10 in the paper. With 40, F hides more of y in F(y), so that G can restore it (Chu et al. 2017)
     identity  weight of E|G(y) - y| + E|F(x) - x|, times λ: what is already of the other kind should stay as it is (section 5.2)
-    warm_up   λ grows from a tenth of its value in so many steps: at first, what comes back is most like x if G changes
-              little, and that is not what G shall learn
-    noise     standard deviation of noise on all that D_X and D_Y see (Sønderby et al. 2017)
+    warm_up   λ rises from a tenth to its full value over this many steps: early on, G could please L_cyc by changing nothing
+    noise     standard deviation, > 0, of the noise added to everything D_X and D_Y see (Sønderby et al. 2017)
     """
 
     size: int = 28
@@ -149,8 +148,8 @@ class CycleGAN(Game):
     def step(self, x, y):
         """A step of G and F, then one of D_Y and D_X. x, y: float images (n, size, size, C) in [-1, 1], of the two kinds.
 
-        The figures g_loss and d_loss are both players' parts of L_GAN, in both directions; cycle_x and cycle_y the two means
-        of L_cyc.
+        The figures g_loss and d_loss are the two players' parts of L_GAN, summed over both directions; cycle_x and cycle_y
+        are the two means of L_cyc.
         """
         self.check(x, y)
         x, y = (Tensor(images.astype(self.dtype)) for images in (x, y))
@@ -169,7 +168,7 @@ class CycleGAN(Game):
         cycle_x, cycle_y = l1(self.f_again(fake_y), x), l1(self.g_again(fake_x), y)
         loss = g_loss + (cycle_x + cycle_y) * self.grown(self.cycle)
         if self.identity:
-            loss += (l1(self.g_again(y), y) + l1(self.f_again(x), x)) * self.grown(self.identity * self.cycle)
+            loss += (l1(twin(self.g)(y), y) + l1(twin(self.f)(x), x)) * self.grown(self.identity * self.cycle)
         return loss, {"g_loss": g_loss, "cycle_x": cycle_x, "cycle_y": cycle_y}
 
     def grown(self, weight):
@@ -191,8 +190,8 @@ class CycleGAN(Game):
 
 
 def twin(network):
-    """The same network once more, with the same weights, but with batch statistics of its own (Chang et al. 2019).
+    """The same network once more, with the same weights, but with batch statistics of its own (Li et al. 2016).
 
-    G sees real x, but also fake ones, whose colours are hidden y. For images of either kind, means of both would be wrong.
+    G sees real x, but its twin sees F(y), in which the colours of y are hidden. Averages over both kinds would fit neither.
     """
     return deepcopy(network, {id(p): p for p in network.parameters()})

@@ -32,7 +32,7 @@ def small_game(dtype="float64", kind=games.CycleGAN, **settings):
 
 
 def readers(game):
-    """Small classifiers for CyCADA, who read something in every image: name -> parameters."""
+    """Small classifiers for CyCADA, that read something in every image: name -> parameters."""
     for seed, name in enumerate(("classifier", "student")):
         rng = np.random.default_rng(seed)
         made = Sequential(Flatten(), Dense(10), input_shape=game.shape, rng=rng, dtype="float64")
@@ -103,7 +103,7 @@ def step_equals_complex_step(kind=games.CycleGAN, **settings):
         np.testing.assert_allclose(figures[name], value, rtol=1e-10, err_msg=name)
     for name in NETWORKS + tuple(reading)[1:]:
         part = name if name in reading else "d_loss"
-        loss = g_loss if name in "gf" else lambda values, part=part: parts(values)[part]
+        loss = g_loss if name in ("g", "f") else lambda values, part=part: parts(values)[part]
         values = before.get(name) or reading[name]
         directions = {p.name: np.random.default_rng(p.size).standard_normal(p.shape) for p in getattr(game, name).parameters()}
         moved = {key: value + 1j * ref.H * directions.get(key, 0) for key, value in values.items()}
@@ -173,7 +173,7 @@ def batches(game, rng, size=3):
 
 def each_twin_has_the_statistics_of_its_own_images():
     """G, F: of real images; their twins: of fakes. The weights are the same, also after a step."""
-    game, other = small_game(), small_game()
+    game, other = small_game(identity=1.0), small_game()
     x, y = (images(3, game, seed).astype(np.float64) for seed in (1, 2))
     fake_y, fake_x = other.g(x), other.f(y)
     other.f_again(fake_y), other.g_again(fake_x)

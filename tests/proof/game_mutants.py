@@ -144,7 +144,7 @@ def game_mutants():
                  (cyclegan.CycleGAN.g_loss, "l1(self.f_again(fake_y), x)", "l1(self.f_again(fake_y.detach()), x)"),
                  (cyclegan.CycleGAN.g_loss, "l1(self.g_again(fake_x), y)", "l1(self.f_again(fake_x), y)"),
                  (cyclegan.CycleGAN.g_loss, "self.grown(self.cycle)", "self.cycle"),
-                 (cyclegan.CycleGAN.g_loss, "l1(self.g_again(y), y) + ", ""),
+                 (cyclegan.CycleGAN.g_loss, "l1(twin(self.g)(y), y) + ", ""),
                  (cyclegan.CycleGAN.g_loss, "self.grown(self.identity * self.cycle)", "self.grown(self.identity)"),
                  (cyclegan.CycleGAN.g_loss, "self.d_y.frozen(), self.d_x.frozen()", "self.g.frozen(), self.f.frozen()"),
                  (cyclegan.CycleGAN.grown, "0.1 + 0.9", "0.1 + 1.0"), (cyclegan.CycleGAN.grown, "min(1.0,", "max(1.0,"),
