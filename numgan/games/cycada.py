@@ -11,10 +11,10 @@ from ..errors import InputError
 from ..losses import softmax, softmax_cross_entropy
 from ..optim import Adam
 from ..resample import distorted
+from .acgan import CLASSES
 from .cyclegan import CycleGAN
 from .game import evaluate
 
-CLASSES = 10
 SURE = 0.9  # a probability
 MEMORY = 0.98  # of `shares`: they are means over some 50 steps
 
