@@ -1,4 +1,7 @@
-"""How far do a few labels go? SGAN beside the same network without unlabelled images: python demos/semi_supervised.py"""
+"""How far do a few labels go? One network, trained without unlabelled images, in SGAN and with FixMatch as well.
+
+python demos/semi_supervised.py
+"""
 
 import argparse
 import csv
@@ -10,13 +13,14 @@ from numgan import console, data
 from numgan.batches import HalfLabelledBatches, ImageBatches
 from numgan.console import whole
 from numgan.files import atomic
-from numgan.games import SGAN
+from numgan.games import SGAN, FixMatchSGAN
 from numgan.run import Run, continued
 from numgan.training import train
 
 PUBLISHED = {25: "80.2", 50: "85.9", 100: "92.8 (Salimans et al.: 99.07)", 1000: "96.4"}  # Odena 2016, table 1, in %
 SUPERVISED_STEPS = 1000
-COLUMNS = ("data", "labels", "seed", "steps", "supervised", "sgan")
+KEYS = "data", "labels", "seed", "steps"
+METHODS = "supervised", "sgan", "fixmatch"
 
 
 def arguments():
@@ -28,7 +32,7 @@ def arguments():
     add("--labels", type=whole(), nargs="+", default=[25, 50, 100, 1000],
         help="numbers of labelled images; default 25 50 100 1000")
     add("--seeds", type=whole(1, 1000), default=3, help="runs for each number of labels; default 3")
-    add("--steps", type=whole(), default=6000, help="training steps of SGAN; default 6000")
+    add("--steps", type=whole(), default=6000, help="training steps of SGAN and of FixMatch; default 6000")
     add("--data", choices=data.NAMES, default="mnist", help="MNIST (default), or the embedded digits, a fifth held out")
     add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
     add("--out", type=Path, default=Path("runs", "semi-supervised"), help="folder; default runs/semi-supervised")
@@ -44,10 +48,10 @@ def digits(name, folder):
     return images[~held_out], labels[~held_out], images[held_out], labels[held_out]
 
 
-def new_run(out, images, labels, n, seed, steps):
-    """SGAN with n labelled images, which the seed also chooses."""
+def new_run(kind, out, images, labels, n, seed, steps):
+    """SGAN or FixMatchSGAN with n labelled images, which the seed also chooses."""
     game_seed, data_seed, labels_seed = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(3))
-    game = SGAN(lr_steps=steps, rng=game_seed)
+    game = kind(lr_steps=steps, rng=game_seed)
     return Run(game, HalfLabelledBatches(images, game.batch_size, data_seed, data.few_labels(labels, n, labels_seed)), out)
 
 
@@ -69,6 +73,16 @@ def supervised(run):
     return run.game
 
 
+def trained(method, out, images, labels, n, seed, steps):
+    """The game after one of METHODS."""
+    setting = images, labels, n, seed
+    if method == "supervised":
+        return supervised(new_run(SGAN, out, *setting, SUPERVISED_STEPS))
+    if method == "sgan":
+        return semi_supervised(new_run(SGAN, out, *setting, steps), steps)
+    return semi_supervised(new_run(FixMatchSGAN, out.with_name(f"{out.name}-fixmatch"), *setting, steps), steps)
+
+
 def main():
     """Do every run that results.csv lacks, and print the table."""
     args = arguments()
@@ -77,27 +91,31 @@ def main():
     path, done = args.out / "results.csv", {}
     if path.exists():
         with open(path, newline="", encoding="utf-8") as file:
-            done = {tuple(row[name] for name in COLUMNS[:4]): row for row in csv.DictReader(file)}
-    header = "labels   supervised only, %       SGAN, %                  Odena 2016, SGAN, %\n"
+            done = {tuple(row[name] for name in KEYS): row for row in csv.DictReader(file)}
+    header = f"{'labels':8} {'supervised only, %':24} {'SGAN, %':24} {'with FixMatch, %':24} Odena 2016, SGAN, %\n"
     for n in args.labels:
-        found = {"supervised": [], "sgan": []}
+        found = {method: [] for method in METHODS}
         for seed in range(args.seeds):
             key = (args.data, str(n), str(seed), str(args.steps))
-            if key not in done:
-                setting = args.out / f"{args.data}-{n}-labels-seed-{seed}", images, labels, n, seed
-                games = {"supervised": supervised(new_run(*setting, SUPERVISED_STEPS)),
-                         "sgan": semi_supervised(new_run(*setting, args.steps), args.steps)}
-                done[key] = dict(zip(COLUMNS, key, strict=False)) | {
-                    name: f"{100 * (game.classify(test_images) == test_labels).mean():.2f}" for name, game in games.items()}
-                with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-                    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-                    writer.writeheader()
-                    writer.writerows(done.values())
-            for name, accuracies in found.items():
-                accuracies.append(float(done[key][name]))
+            row = done.setdefault(key, dict(zip(KEYS, key, strict=True)))
+            for method in METHODS:
+                if not row.get(method):
+                    out = args.out / f"{args.data}-{n}-labels-seed-{seed}"
+                    game = trained(method, out, images, labels, n, seed, args.steps)
+                    row[method] = f"{100 * (game.classify(test_images) == test_labels).mean():.2f}"
+                    save(path, done.values())
+                found[method].append(float(row[method]))
         texts = [f"{np.mean(a):.2f} ({min(a):.2f} … {max(a):.2f})" for a in found.values()]
-        print(f"{header}{n:<8} {texts[0]:<24} {texts[1]:<24} {PUBLISHED.get(n, '')}", flush=True)
+        print(f"{header}{n:<8} " + "".join(f"{text:24} " for text in texts) + PUBLISHED.get(n, ""), flush=True)
         header = ""
+
+
+def save(path, rows):
+    """results.csv."""
+    with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [*KEYS, *METHODS], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 if __name__ == "__main__":

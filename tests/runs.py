@@ -10,7 +10,7 @@ import pytest
 from numgan import data, plotting
 from numgan.batches import HalfLabelledBatches, ImageBatches
 from numgan.captions import LENGTH, VOCABULARY
-from numgan.games import GAMES, SRGAN, ImageGAN, StackGAN, build
+from numgan.games import GAMES, SGAN, SRGAN, ImageGAN, StackGAN, build
 from numgan.games.vanilla import VARIANTS
 from numgan.run import Run
 from numgan.training import train
@@ -34,11 +34,11 @@ def new_run(out, play="DCGAN", seed=3, size=6, about=None):
     game = build(name, settings, np.random.default_rng(seed))
     images = np.random.default_rng(7).integers(0, 256, (50, *game.image_shape), np.uint8)
     labels = np.random.default_rng(6).integers(0, 10, 50)
-    if name == "SGAN":
+    if isinstance(game, SGAN):
         labels[::2] = -1
     if name == "StackGAN":
         labels = np.random.default_rng(6).integers(0, len(VOCABULARY), (50, LENGTH))
-    kind = HalfLabelledBatches if name == "SGAN" else ImageBatches
+    kind = HalfLabelledBatches if isinstance(game, SGAN) else ImageBatches
     return Run(game, kind(images, size, np.random.default_rng(seed + 1), labels), out, about)
 
 

@@ -211,6 +211,13 @@ def test_the_table_of_a_few_labels_goes_on_where_it_was(script, tmp_path, monkey
     assert run.read_bytes() == before
     assert script(*quick[:-1], 3, "--labels", 10)[0] not in (0, None)  # its learning rate is at its end
     assert run.read_bytes() == before
+    assert last["number"] == 3000
+    table = Path("runs", "semi-supervised", "results.csv")
+    rows = [line.rsplit(",", 1) for line in table.read_text().splitlines()]
+    table.write_text("".join(f"{row}\n" for row, fixmatch in rows))  # as it was before there was this column
+    assert script(*quick, "--labels", 10, 12)[1] == second
+    assert [line.rsplit(",", 1) for line in table.read_text().splitlines()] == rows
+    assert last["number"] == 3000
 
 
 @pytest.mark.parametrize(("options", "mentions"), [

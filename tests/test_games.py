@@ -7,6 +7,7 @@ import numgan as ng
 from numgan import InputError, games
 from numgan.games.acgan import asked
 
+from .proof import fixmatch
 from .proof.games import INSTANCES, codes_for, images_for, labels_for, play, small_game, snapshot
 from .proof.papers import GAMES, SMALL
 
@@ -135,6 +136,11 @@ def test_sgan_reads_what_it_was_taught_and_alone_it_is_a_mere_classifier():
     assert all(np.array_equal(before[name], array) for name, array in game.generator.state().items())
 
 
+@pytest.mark.parametrize("holds", fixmatch.PROPERTIES, ids=lambda holds: holds.__name__)
+def test_fixmatch(holds):
+    holds()
+
+
 @pytest.mark.parametrize("labels", [np.arange(6), np.full(6, -1)])
 def test_sgan_needs_labelled_and_unlabelled_images(labels):
     game = small_game("SGAN", dict(size=8, width=24))
@@ -179,10 +185,10 @@ def bad_batches(game, name):
         yield np.rint((x + 1) * 127.5).astype(np.uint8), labels
     if game.d_steps > 1 or game.settings.get("pack", 1) > 1:
         yield x[:5], labels[:5]
-    if name in ("ACGAN", "SGAN"):
+    if name in ("ACGAN", "SGAN", "FixMatchSGAN"):
         for wrong in (None, labels[:-1], labels * 1.0, labels + 10, np.full(len(x), -1)):
             yield x, wrong
-    if name == "SGAN":
+    if isinstance(game, games.SGAN):
         yield x, np.abs(labels)
     if name == "StackGAN":
         for wrong in (None, labels[:-1], labels[:, :-1], labels[:, 0], labels * 1.0, labels - labels.max() - 1, labels + 21):

@@ -9,6 +9,7 @@ from .began import BEGAN
 from .cycada import CyCADA
 from .cyclegan import CycleGAN
 from .dcgan import DCGAN
+from .fixmatch import FixMatchSGAN
 from .game import Game
 from .gan import GAN
 from .images import ImageGAN
@@ -19,8 +20,8 @@ from .srgan import SRGAN
 from .stackgan import StackGAN
 from .vanilla import VanillaGAN
 
-GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN, SGAN, ACGAN, BEGAN, SRGAN, StackGAN, CycleGAN,
-                                          CyCADA, MixtureGAN, MixtureLSGAN)}
+GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN, SGAN, FixMatchSGAN, ACGAN, BEGAN, SRGAN, StackGAN,
+                                          CycleGAN, CyCADA, MixtureGAN, MixtureLSGAN)}
 
 
 def build(name, settings, rng):
@@ -45,6 +46,7 @@ __all__ = [
     "SRGAN",
     "CyCADA",
     "CycleGAN",
+    "FixMatchSGAN",
     "Game",
     "ImageGAN",
     "MixtureGAN",

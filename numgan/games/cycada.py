@@ -8,15 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from ..losses import softmax, softmax_cross_entropy
+from ..losses import softmax_cross_entropy
 from ..optim import Adam
 from ..resample import distorted
 from .acgan import CLASSES
 from .cyclegan import CycleGAN
+from .fixmatch import readings
 from .game import evaluate
-
-SURE = 0.9  # a probability
-MEMORY = 0.98  # of `shares`: they are means over some 50 steps
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -27,7 +25,7 @@ class CyCADA(CycleGAN):
 
     f_Y, p_Y  `classifier`, which was trained with labelled y and learns no more, and the digits that it reads
     f_X, p_X  `student`, which learns to read x without labels, and the digits that it reads. It learns from F(y), which
-              should show the digit of y (eq. 1), and from those x whose digit it is sure of, all distorted (Sohn et al. 2020)
+              should show the digit of y (eq. 1), and from those x whose digit it is sure of, all distorted (fixmatch.py)
 
     In the paper, f_Y reads x for G's loss as well. But f_Y misreads handwriting, and so what it reads in F(y) need not be what
     others read there. The paper's second GAN, on features, is left out.
@@ -63,7 +61,7 @@ class CyCADA(CycleGAN):
         """CycleGAN's, and semantic consistency, by a student who has just learnt from the same images."""
         loss, figures = super().g_loss(x, y, fake_y, fake_x)
         digits_y = self.read(self.classifier, y).argmax(1)
-        digits_x, sure = self.guess(x)
+        digits_x, sure = readings(self.read(self.student, x), self.shares)
         figures["student"] = self.teach(np.concatenate([fake_x.data, x.data[sure]]), np.concatenate([digits_y, digits_x[sure]]))
         with self.classifier.frozen(), self.student.frozen():
             figures["semantic_x"] = softmax_cross_entropy(self.classifier(fake_y), digits_x)
@@ -72,20 +70,8 @@ class CyCADA(CycleGAN):
         return loss + (figures["semantic_x"] + figures["semantic_y"]) * self.grown(self.semantic), figures
 
     def read(self, classifier, images):
-        """The probabilities of the digits, (n, 10)."""
-        return softmax(evaluate(classifier, classifier, images.data)).data
-
-    def guess(self, x):
-        """The digits that the student reads in x, and where it is sure.
-
-        All digits are about equally frequent. So a digit that was read too often so far needs a higher probability to be read
-        again (Berthelot et al. 2020, section 3.1). Otherwise two digits that look alike to the student would become one.
-        """
-        p = self.read(self.student, x)
-        self.shares[...] = MEMORY * self.shares + (1 - MEMORY) * p.mean(0)
-        p = p / self.shares
-        p /= p.sum(1, keepdims=True)
-        return p.argmax(1), p.max(1) > SURE
+        """The classifier's outputs, (n, 10)."""
+        return evaluate(classifier, classifier, images.data)
 
     def teach(self, images, digits):
         """A step of the student; its loss."""

@@ -1,6 +1,6 @@
 """Semi-supervised GAN: a classifier that learns from few labelled images, many unlabelled ones, and fakes (Odena 2016).
 
-Read began.py next.
+Read fixmatch.py next.
 """
 
 import math

@@ -7,6 +7,7 @@ from numgan.games import (
     crossentropy,
     cycada,
     cyclegan,
+    fixmatch,
     gan,
     lsgan,
     minibatch,
@@ -18,6 +19,7 @@ from numgan.games import (
 )
 
 from . import cycles, games, shown
+from . import fixmatch as proof_of_fixmatch
 from .mutants import textual
 
 
@@ -98,6 +100,15 @@ def game_mutants():
                  (sgan.SGAN.g_step, "self.discriminator.frozen()", "self.generator.frozen()"),
                  (sgan.SGAN.g_step, "with self.discriminator.frozen():  # as in GAN.g_step", "if True:"),
                  (sgan.SGAN.features, "stack[:-1]", "stack")),
+        *textual("FixMatch", proof_of_fixmatch.PROPERTIES,
+                 (fixmatch.readings, "p = p / shares", "p = p * shares"),
+                 (fixmatch.readings, "MEMORY * shares + (1 - MEMORY) *", "(1 - MEMORY) * shares + MEMORY *"),
+                 (fixmatch.readings, "p /= p.sum(1, keepdims=True)", "pass"), (fixmatch.readings, "> SURE", "> 1 - SURE"),
+                 (fixmatch.FixMatchSGAN.minibatch, "self.outputs(unknown)", "self.outputs(distorted(unknown, self.rng))"),
+                 (fixmatch.FixMatchSGAN.minibatch, "unknown[sure]", "unknown[~sure]"),
+                 (fixmatch.FixMatchSGAN.minibatch, "digits[sure]", "digits[~sure]"),
+                 (fixmatch.FixMatchSGAN.minibatch, "[learnt, unknown]", "[learnt, distorted(unknown, self.rng)]"),
+                 (fixmatch.FixMatchSGAN.minibatch, "labels[labels >= 0], digits", "labels[labels >= 0][::-1], digits")),
         *textual("BEGAN", game_checks("BEGAN"),
                  (began.Balance.d_loss, "- y_fake", "+ y_fake"),
                  (began.Balance.d_loss, "* self.k", ""),
@@ -160,9 +171,6 @@ def game_mutants():
                  (cycada.CyCADA.g_loss, "self.student(fake_x), digits_y", "self.student(fake_x.detach()), digits_y"),
                  (cycada.CyCADA.g_loss, "self.classifier.frozen(), self.student.frozen()", "self.classifier.frozen()"),
                  (cycada.CyCADA.g_loss, "x.data[sure]", "x.data"), (cycada.CyCADA.g_loss, "digits_x[sure]", "digits_x[~sure]"),
-                 (cycada.CyCADA.guess, "p = p / self.shares", "p = p * self.shares"),
-                 (cycada.CyCADA.guess, "MEMORY * self.shares + (1 - MEMORY) *", "(1 - MEMORY) * self.shares + MEMORY *"),
-                 (cycada.CyCADA.guess, "p /= p.sum(1, keepdims=True)", "pass"), (cycada.CyCADA.guess, "> SURE", "> 1 - SURE"),
                  (cycada.CyCADA.teach, "distorted(images, self.rng)", "images"),
                  (cycada.CyCADA.teach, "self.student_optimizer", "self.g_optimizer")),
         *textual("CycleGAN", cycles.PROPERTIES[-4:],

@@ -173,6 +173,7 @@ GAMES = {
     "SGAN": [(SMALL | dict(width=24), semi_supervised()),
              (SMALL | dict(width=24, objective="non-saturating", d_steps=2, channels=3),
               semi_supervised(feature_matching=False))],
+    "FixMatchSGAN": [(SMALL | dict(width=24), semi_supervised())],
     "ACGAN": [(SMALL | dict(average=0.9, channels=3), auxiliary_classes()), (SMALL | dict(d_steps=2), auxiliary_classes())],
     "BEGAN": [(SMALL | dict(channels=3), reconstruction())],
     "SRGAN": [(SMALL | dict(blocks=1, average=0.9), enlarging())],

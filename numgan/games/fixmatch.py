@@ -1,0 +1,57 @@
+"""FixMatch: SGAN's D also learns from what it reads in unlabelled images, where it is sure (Sohn et al. 2020).
+
+Read began.py next.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..losses import softmax
+from ..resample import distorted
+from .acgan import CLASSES
+from .sgan import SGAN
+
+SURE = 0.9  # a probability
+MEMORY = 0.98  # of `shares`: they are means over some 50 steps
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class FixMatchSGAN(SGAN):
+    """An SGAN in which D gives some of the unlabelled images labels itself, and then learns from them as from the others.
+
+    D reads an image as it is, and learns from it as another hand might have drawn it (Sohn et al. 2020, section 2.2):
+
+        labelled images x                         ->  distorted x, with their labels
+        unlabelled images u                       ->  u without labels, as in SGAN
+        those u in which D is sure of the digit   ->  also distorted u, labelled with this digit
+
+    The figure class_accuracy counts all that have labels now.
+    """
+
+    def build(self):
+        """SGAN's parts."""
+        super().build()
+        self.shares = np.full(CLASSES, 1 / CLASSES, self.dtype)  # of the digits that D reads in u
+
+    def minibatch(self, images, labels):
+        """SGAN's, of these images and labels."""
+        known, unknown = images[labels >= 0], images[labels < 0]
+        digits, sure = readings(self.outputs(unknown), self.shares)
+        learnt = distorted(np.concatenate([known, unknown[sure]]), self.rng)
+        return super().minibatch(np.concatenate([learnt, unknown]),
+                                 np.concatenate([labels[labels >= 0], digits[sure], labels[labels < 0]]))
+
+
+def readings(y, shares):
+    """The digits that a classifier reads in images, and where it is sure: outputs (n, 10) -> integers and booleans (n,).
+
+    All digits are about equally frequent. So a digit that was read too often so far needs a higher probability to be read
+    again (Berthelot et al. 2020, section 3.1). Otherwise two digits that look alike to the classifier would become one.
+    shares: those of the ten digits in what was read so far; they are updated.
+    """
+    p = softmax(y).data
+    shares[...] = MEMORY * shares + (1 - MEMORY) * p.mean(0)
+    p = p / shares
+    p /= p.sum(1, keepdims=True)
+    return p.argmax(1), p.max(1) > SURE
