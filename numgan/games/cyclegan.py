@@ -80,6 +80,7 @@ class CycleGAN(Game):
     identity  weight of E|G(y) - y| + E|F(x) - x|, times λ: what is already of the other kind should stay as it is (section 5.2)
     warm_up   λ rises from a tenth to its full value over this many steps: early on, G could please L_cyc by changing nothing
     noise     standard deviation, > 0, of the noise added to everything D_X and D_Y see (Sønderby et al. 2017)
+    lr, beta1, lr_steps, lr_hold: as in GAN, for all four networks
     """
 
     size: int = 28

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from numgan import Adam, Dense, Flatten, Sequential, games
+from numgan import Adam, BatchNorm, Dense, Flatten, Sequential, games
 from numgan.batches import ImageBatches, UnpairedBatches
 from numgan.games import cycada
 from numgan.games.cyclegan import REMEMBERED, Fakes
@@ -35,10 +35,11 @@ def readers(game):
     """Small classifiers for CyCADA, that read something in every image: name -> parameters."""
     for seed, name in enumerate(("classifier", "student")):
         rng = np.random.default_rng(seed)
-        made = Sequential(Flatten(), Dense(10), input_shape=game.shape, rng=rng, dtype="float64")
-        for p in made.parameters():
-            p.data[...] = rng.standard_normal(p.shape)
+        made = Sequential(Flatten(), Dense(10), BatchNorm(), input_shape=game.shape, rng=rng, dtype="float64")
+        for array in made.state().values():
+            array[...] = rng.uniform(0.5, 1.5, array.shape) * (rng.choice([-1, 1], array.shape) if array.ndim == 2 else 1)
         setattr(game, name, made)
+    game.classifier.eval()
     game.student_optimizer = Adam(game.student.parameters())
     game.shares[...] = np.linspace(0.01, 0.19, 10)
     return {name: snapshot(getattr(game, name)) for name in ("classifier", "student")}
@@ -61,11 +62,17 @@ def step_equals_complex_step(kind=games.CycleGAN, **settings):
         return network(getattr(game, name).stack, values[name], x)
 
     def logits(values, x):
+        """In training."""
         return network(game.student.stack, values, x)
+
+    def settled(values, x):
+        """With the running statistics."""
+        normal = [values[f"2_BatchNorm.{name}"] for name in ("gamma", "beta", "mean", "variance")]
+        return ref.batch_norm_eval(network(game.student.stack[:2], values, x), *normal)
 
     def digits(values, x, shares=None):
         """What is read, and whether with certainty."""
-        p = np.exp(logits(values, x))
+        p = np.exp(settled(values, x))
         p /= p.sum(1, keepdims=True)
         p /= 1 if shares is None else 0.98 * shares + 0.02 * p.mean(0)
         return p.argmax(1), p.max(1) / p.sum(1) > 0.9
@@ -81,11 +88,12 @@ def step_equals_complex_step(kind=games.CycleGAN, **settings):
             digits_x, sure = digits(reading["student"], x, np.linspace(0.01, 0.19, 10))
             assert 0 < sure.sum() < 3
             taught = np.concatenate([run("f", before, y), x[sure]])
-            reads = lambda values, images, digits: ref.softmax_cross_entropy(logits(values, images), digits)
-            losses |= {"semantic_x": reads(reading["classifier"], fake_y, digits_x),
-                       "semantic_y": reads(reading["classifier"], fake_x, digits_y) + reads(taught_student, fake_x, digits_y),
-                       "student": reads(values.get("student", reading["student"]), 0.5 * taught,
-                                        np.concatenate([digits_y, digits_x[sure]]))}
+            losses |= {
+                "semantic_x": ref.softmax_cross_entropy(settled(reading["classifier"], fake_y), digits_x),
+                "semantic_y": (ref.softmax_cross_entropy(settled(reading["classifier"], fake_x), digits_y)
+                               + ref.softmax_cross_entropy(logits(taught_student, fake_x), digits_y)),
+                "student": ref.softmax_cross_entropy(logits(values.get("student", reading["student"]), 0.5 * taught),
+                                                     np.concatenate([digits_y, digits_x[sure]]))}
         return losses
 
     def g_loss(values):

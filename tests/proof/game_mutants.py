@@ -170,6 +170,8 @@ def game_mutants():
                  (cycada.CyCADA.g_loss, "self.classifier(fake_x), digits_y", "self.classifier(fake_x), digits_x"),
                  (cycada.CyCADA.g_loss, "self.student(fake_x), digits_y", "self.student(fake_x.detach()), digits_y"),
                  (cycada.CyCADA.g_loss, "self.classifier.frozen(), self.student.frozen()", "self.classifier.frozen()"),
+                 (cycada.CyCADA.g_loss, "self.student.frozen()", "self.student.frozen(), self.student.evaluating()"),
+                 (cycada.CyCADA.read, "evaluate(classifier, classifier, images.data)", "classifier(images).data"),
                  (cycada.CyCADA.g_loss, "x.data[sure]", "x.data"), (cycada.CyCADA.g_loss, "digits_x[sure]", "digits_x[~sure]"),
                  (cycada.CyCADA.teach, "distorted(images, self.rng)", "images"),
                  (cycada.CyCADA.teach, "self.student_optimizer", "self.g_optimizer")),
