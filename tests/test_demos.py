@@ -71,7 +71,7 @@ def test_the_summary_of_the_dcgan_is_the_published_one(script, tmp_path, monkeyp
 @pytest.mark.parametrize(("game", "totals"), [
     ("dense", ["1,463,312", "1,460,225"]), ("shallow", ["234,512", "201,217"]), ("minimal", ["114,064", "100,609"]),
     ("lsgan", ["865,281", "212,865"]), ("acgan", ["928,001", "275,595"]),
-    ("sgan", ["295,184", "600,458"]), ("began", ["139,201", "395,713"])])
+    ("sgan", ["295,184", "600,458"]), ("fixmatch", ["295,184", "600,458"]), ("began", ["139,201", "395,713"])])
 def test_the_summary_of_every_game_has_the_published_totals(script, game, totals):
     status, out, _ = script(TRAIN, "--summary", "--game", game)
     assert status == 0
@@ -177,9 +177,10 @@ def test_the_seed_decides_on_everything_random(script, tmp_path, monkeypatch):
     assert losses[0] == losses[1] != losses[2]
 
 
-def test_a_semi_supervised_run_goes_on_with_the_same_labelled_images(script, tmp_path, monkeypatch):
+@pytest.mark.parametrize("game", ["sgan", "fixmatch"])
+def test_a_semi_supervised_run_goes_on_with_the_same_labelled_images(script, tmp_path, monkeypatch, game):
     monkeypatch.chdir(tmp_path)
-    game = ("--game", "sgan", "--labels", 10, "--batch", 12, "--every", 2)
+    game = ("--game", game, "--labels", 10, "--batch", 12, "--every", 2)
     assert script(TRAIN, *game, "--steps", 2, "--out", "straight")[0] == 0
     assert script(TRAIN, *game, "--steps", 1, "--out", "resumed")[0] == 0
     assert script(TRAIN, "--resume", Path("resumed", "checkpoint.npz"), "--steps", 2)[0] == 0
