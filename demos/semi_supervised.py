@@ -5,11 +5,12 @@ python demos/semi_supervised.py
 
 import argparse
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
 
-from numgan import console, data
+from numgan import InputError, console, data
 from numgan.batches import HalfLabelledBatches, ImageBatches
 from numgan.console import whole
 from numgan.files import atomic
@@ -88,34 +89,49 @@ def main():
     args = arguments()
     images, labels, test_images, test_labels = digits(args.data, args.data_dir)
     test_images = data.to_images(test_images)
-    path, done = args.out / "results.csv", {}
-    if path.exists():
-        with open(path, newline="", encoding="utf-8") as file:
-            done = {tuple(row[name] for name in KEYS): row for row in csv.DictReader(file)}
+    for n in args.labels:
+        data.few_labels(labels, n, np.random.default_rng(0))  # refuses impossible numbers before anything is trained
+    path = args.out / "results.csv"
+    saved(path)  # refuses a file that is not ours
     header = f"{'labels':8} {'supervised only, %':24} {'SGAN, %':24} {'with FixMatch, %':24} Odena 2016, SGAN, %\n"
     for n in args.labels:
         found = {method: [] for method in METHODS}
         for seed in range(args.seeds):
             key = (args.data, str(n), str(seed), str(args.steps))
-            row = done.setdefault(key, dict(zip(KEYS, key, strict=True)))
             for method in METHODS:
-                if not row.get(method):
+                accuracy = saved(path).get(key, {}).get(method)
+                if not accuracy:
                     out = args.out / f"{args.data}-{n}-labels-seed-{seed}"
                     game = trained(method, out, images, labels, n, seed, args.steps)
-                    row[method] = f"{100 * (game.classify(test_images) == test_labels).mean():.2f}"
-                    save(path, done.values())
-                found[method].append(float(row[method]))
+                    accuracy = f"{100 * (game.classify(test_images) == test_labels).mean():.2f}"
+                    save(path, key, method, accuracy)
+                found[method].append(float(accuracy))
         texts = [f"{np.mean(a):.2f} ({min(a):.2f} … {max(a):.2f})" for a in found.values()]
         print(f"{header}{n:<8} " + "".join(f"{text:24} " for text in texts) + PUBLISHED.get(n, ""), flush=True)
         header = ""
 
 
-def save(path, rows):
-    """results.csv."""
+def saved(path):
+    """The rows of results.csv: values of KEYS -> row. InputError if the file is not one."""
+    if not path.exists():
+        return {}
+    with open(path, newline="", encoding="utf-8", errors="replace") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        accuracies = [row.get(method) or "" for method in METHODS]
+        if not set(KEYS) <= row.keys() <= {*KEYS, *METHODS} or not all(re.fullmatch(r"(\d+\.\d\d)?", a) for a in accuracies):
+            raise InputError(f"{path}: expected columns {', '.join(KEYS + METHODS)}, and accuracies in %, got {row}")
+    return {tuple(row[name] for name in KEYS): row for row in rows}
+
+
+def save(path, key, method, accuracy):
+    """Put an accuracy into results.csv."""
+    rows = saved(path)
+    rows.setdefault(key, dict(zip(KEYS, key, strict=True)))[method] = accuracy
     with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [*KEYS, *METHODS], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(rows.values())
 
 
 if __name__ == "__main__":

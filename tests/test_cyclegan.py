@@ -43,6 +43,8 @@ def test_batches_out_of_range_and_classifiers_that_know_nothing():
     with pytest.raises(InputError, match=r"expected images \(28, 28, 1\)"):
         small_game("float32", games.CyCADA).check(good, good)
     game = games.CyCADA(width=1, blocks=1, rng=np.random.default_rng(0))
+    with pytest.raises(InputError, match="got 2 and 1"):
+        game.check(images(2, game), images(1, game))
     with pytest.raises(InputError, match="trained classifier"):
         game.check(images(2, game), images(2, game))
 

@@ -189,7 +189,7 @@ def test_a_semi_supervised_run_goes_on_with_the_same_labelled_images(script, tmp
     assert "class_accuracy" in logs[0]
 
 
-def test_the_table_of_a_few_labels_goes_on_where_it_was(script, tmp_path, monkeypatch):
+def test_the_table_of_a_few_labels_goes_on_where_it_was(script, fails, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     quick = (SEMI_SUPERVISED, "--data", "digits-10k", "--seeds", 1, "--steps", 2)
     steps, last = itertools.count(1), {}  # only the last batch is kept: all of them would be a gigabyte
@@ -219,6 +219,13 @@ def test_the_table_of_a_few_labels_goes_on_where_it_was(script, tmp_path, monkey
     assert script(*quick, "--labels", 10, 12)[1] == second
     assert [line.rsplit(",", 1) for line in table.read_text().splitlines()] == rows
     assert last["number"] == 3000
+    good = table.read_text()
+    for foreign in (good.replace("seed", "seeds"), good.replace(".", ","), "a,b\n1,2\n", "data\n\xff\n"):
+        table.write_text(foreign, encoding="latin-1")
+        fails(*quick, "--labels", 10, mentions=[table, "columns"])
+        assert table.read_text(encoding="latin-1") == foreign
+    fails(*quick, "--labels", 10, 9, "--out", "new", mentions=["9", "labelled"])
+    assert not Path("new").exists()
 
 
 @pytest.mark.parametrize(("options", "mentions"), [

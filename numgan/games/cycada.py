@@ -1,4 +1,4 @@
-"""CyCADA: a CycleGAN that keeps what an image shows, though only one kind of images has labels (Hoffman et al. 2018).
+"""CyCADA: a CycleGAN that keeps what an image shows, though only one of the two kinds has labels (Hoffman et al. 2018).
 
 Read mixture.py next.
 """
@@ -23,7 +23,7 @@ class CyCADA(CycleGAN):
 
         L = CycleGAN's + semantic · (CE(f_Y(G(x)), p_X(x)) + CE(f_Y(F(y)), p_Y(y)) + CE(f_X(F(y)), p_Y(y)))
 
-    f_Y, p_Y  `classifier`, which was trained with labelled y and learns no more, and the digits that it reads
+    f_Y, p_Y  `classifier`, which was trained with labelled y and is no longer trained, and the digits that it reads
     f_X, p_X  `student`, which learns to read x without labels, and the digits that it reads. It learns from F(y), which
               should show the digit of y (eq. 1), and from those x whose digit it is sure of, all distorted (fixmatch.py)
 
@@ -46,19 +46,21 @@ class CyCADA(CycleGAN):
         self.classifier, self.student = (network(self.rng, self.dtype, self.channels) for _ in range(2))
         self.classifier.eval()
         self.student_optimizer = Adam(self.student.parameters())
-        self.shares = np.full(CLASSES, 1 / CLASSES)  # of the digits that the student reads in x
+        self.shares = np.full(CLASSES, 1 / CLASSES)  # mean probabilities of the digits in x
         self.looks.panels["semantic consistency"] = "semantic_x", "semantic_y", "student"
 
     def check(self, x, y):
         """CycleGAN's checks; and the classifier must have been trained for such images."""
         super().check(x, y)
+        if min(len(x), len(y)) < 2:
+            raise InputError(f"CyCADA.step: expected at least 2 images of each kind (BatchNorm), got {len(x)} and {len(y)}")
         if self.classifier.input_shape != self.shape:
             raise InputError(f"CyCADA.step: expected images {self.classifier.input_shape} to classify, got {self.shape}")
         if not self.classifier.parameters()[-1].data.any():
             raise InputError("CyCADA.step: expected the weights of a trained classifier in game.classifier, got random ones")
 
     def g_loss(self, x, y, fake_y, fake_x):
-        """CycleGAN's, and semantic consistency, by a student who has just learnt from the same images."""
+        """CycleGAN's, and semantic consistency. The student reads x, then learns, then judges F(y)."""
         loss, figures = super().g_loss(x, y, fake_y, fake_x)
         digits_y = self.read(self.classifier, y).argmax(1)
         digits_x, sure = readings(self.read(self.student, x), self.shares)

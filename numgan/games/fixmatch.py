@@ -1,4 +1,4 @@
-"""FixMatch: SGAN's D also learns from what it reads in unlabelled images, where it is sure (Sohn et al. 2020).
+"""FixMatch: SGAN's D also learns from the unlabelled images that it reads with certainty (Sohn et al. 2020).
 
 Read began.py next.
 """
@@ -13,29 +13,30 @@ from .acgan import CLASSES
 from .sgan import SGAN
 
 SURE = 0.9  # a probability
-MEMORY = 0.98  # of `shares`: they are means over some 50 steps
+MEMORY = 0.98  # of `shares`: they are means over some 50 calls
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class FixMatchSGAN(SGAN):
-    """An SGAN in which D gives some of the unlabelled images labels itself, and then learns from them as from the others.
+    """An SGAN in which D labels some of the unlabelled images itself, and then learns from them as from the others.
 
-    D reads an image as it is, and learns from it as another hand might have drawn it (Sohn et al. 2020, section 2.2):
+    D reads an image as it is, and learns from it as another hand might have drawn it (Sohn et al. 2020, section 2):
 
         labelled images x                         ->  distorted x, with their labels
         unlabelled images u                       ->  u without labels, as in SGAN
         those u in which D is sure of the digit   ->  also distorted u, labelled with this digit
 
-    The figure class_accuracy counts all that have labels now.
+    All that have labels now share one mean in L_D; the paper adds two. The figure class_accuracy counts them all as well. The
+    ten digits should be about equally frequent in u.
     """
 
     def build(self):
         """SGAN's parts."""
         super().build()
-        self.shares = np.full(CLASSES, 1 / CLASSES, self.dtype)  # of the digits that D reads in u
+        self.shares = np.full(CLASSES, 1 / CLASSES, self.dtype)  # mean probabilities of the digits in u
 
     def minibatch(self, images, labels):
-        """SGAN's, of these images and labels."""
+        """SGAN's, with more images and as many more fakes."""
         known, unknown = images[labels >= 0], images[labels < 0]
         digits, sure = readings(self.outputs(unknown), self.shares)
         learnt = distorted(np.concatenate([known, unknown[sure]]), self.rng)
@@ -48,7 +49,7 @@ def readings(y, shares):
 
     All digits are about equally frequent. So a digit that was read too often so far needs a higher probability to be read
     again (Berthelot et al. 2020, section 3.1). Otherwise two digits that look alike to the classifier would become one.
-    shares: those of the ten digits in what was read so far; they are updated.
+    shares: (10,), the mean probabilities of the digits so far; they are updated.
     """
     p = softmax(y).data
     shares[...] = MEMORY * shares + (1 - MEMORY) * p.mean(0)

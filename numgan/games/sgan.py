@@ -96,11 +96,11 @@ class SGAN(ImageGAN):
     def check(self, images, labels=None):
         """GAN's checks, and both labelled and unlabelled images for each step of D."""
         super().check(images, labels)
-        check_labels(labels, images, -1, "SGAN.step")
+        check_labels(labels, images, -1, f"{type(self).__name__}.step")
         for _, mine in split(images, labels, self.d_steps):
             if not ((mine >= 0).any() and (mine < 0).any()):
-                raise InputError("SGAN.step: expected labelled and unlabelled (-1) images in each step of D, got "
-                                 f"{(mine >= 0).sum()} and {(mine < 0).sum()}")
+                raise InputError(f"{type(self).__name__}.step: expected labelled and unlabelled (-1) images in each step of D, "
+                                 f"got {(mine >= 0).sum()} and {(mine < 0).sum()}")
 
     def g_step(self, batch, fake):
         """With feature matching, G minimises mean (E f(G(z)) - E f(x))²: f is `features`, and x are the unlabelled images."""
@@ -123,7 +123,7 @@ class SGAN(ImageGAN):
 
     def supervised_step(self, images, labels):
         """A step of D as a plain classifier of labelled images (N, H, W, C) in [-1, 1]: the baseline for the game."""
-        loss = softmax_cross_entropy(self.discriminate(Tensor(self.pixels.inward(images))), labels)
+        loss = softmax_cross_entropy(self.discriminate(Tensor(self.pixels.inward(images.astype(self.dtype)))), labels)
         self.d_optimizer.minimize(loss)
         return {"d_loss": loss.item()}
 
