@@ -21,7 +21,7 @@ from numgan.run import Run, continued, load_game
 from numgan.training import train
 
 HOUSES, TESTED = 20_000, 5000  # house numbers to train on; images of each kind to test with
-STEPS = 8000
+STEPS, SEMANTIC_STEPS = 8000, 16_000
 QUICK = {"width": 2, "blocks": 1}
 
 
@@ -32,7 +32,7 @@ def arguments():
     add = commands.add_parser("train", usage="%(prog)s [options]").add_argument
     add("--semantic", action="store_true", help="semantic consistency: a classifier of house numbers must read the same digit "
         "before and after a translation")
-    add("--steps", type=whole(), help=f"training steps; default {STEPS}")
+    add("--steps", type=whole(), help=f"training steps; default {STEPS}, with --semantic {SEMANTIC_STEPS}")
     add("--seed", type=SEED, default=0, help="random seed; default 0")
     add("--every", type=whole(), default=500, help="steps between sheets and checkpoints; default 500")
     add("--out", type=Path, help="folder for the results; default runs/cyclegan or runs/cyclegan-semantic")
@@ -101,11 +101,11 @@ def training(args):
     """Train, or resume, and measure."""
     quick = args.quick
     out = args.out or Path("runs", f"cyclegan{'-semantic' * args.semantic}{'-quick' * quick}")
-    steps = args.steps or (20 if quick else STEPS)
+    steps = args.steps or (20 if quick else SEMANTIC_STEPS if args.semantic else STEPS)
     (x, _), test_x = digits(args, quick)
     y, labels = houses(1, 200 if quick else HOUSES)
     game_rng, rng = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(2))
-    kind, settings = (CyCADA, {"warm_up": steps // 3}) if args.semantic else (CycleGAN, {})
+    kind, settings = (CyCADA, {"warm_up": steps // 4}) if args.semantic else (CycleGAN, {})
     game = kind(**settings, lr_steps=steps, rng=game_rng, **(QUICK if quick else {}))
     if args.semantic:
         taught = reader(out / f"reader{'-quick' * quick}.npz", y, labels, args.seed, 2 if quick else 1600)

@@ -30,12 +30,12 @@ class CyCADA(CycleGAN):
     In the paper, f_Y reads x for G's loss as well. But f_Y misreads handwriting, and so what it reads in F(y) need not be what
     others read there. The paper's second GAN, on features, is left out.
 
-    cycle     λ; smaller than CycleGAN's, because what F hides in F(y) makes the digit harder to read
+    cycle     λ; what F hides in F(y) makes the digit harder to read, so if λ is larger, semantic must be, too
     semantic  weight; it rises as λ does
     """
 
-    cycle: float = 10.0
-    semantic: float = 1.0
+    cycle: float = 50.0
+    semantic: float = 3.0
 
     def build(self):
         """CycleGAN's parts, the classifier, still untrained, and the student (92,834 parameters each with three channels)."""
