@@ -79,9 +79,8 @@ def trained(method, out, images, labels, n, seed, steps):
     setting = images, labels, n, seed
     if method == "supervised":
         return supervised(new_run(SGAN, out, *setting, SUPERVISED_STEPS))
-    if method == "sgan":
-        return semi_supervised(new_run(SGAN, out, *setting, steps), steps)
-    return semi_supervised(new_run(FixMatchSGAN, out.with_name(f"{out.name}-fixmatch"), *setting, steps), steps)
+    kind, folder = (SGAN, out) if method == "sgan" else (FixMatchSGAN, out.with_name(f"{out.name}-fixmatch"))
+    return semi_supervised(new_run(kind, folder, *setting, steps), steps)
 
 
 def main():

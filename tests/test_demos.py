@@ -192,6 +192,7 @@ def test_a_semi_supervised_run_goes_on_with_the_same_labelled_images(script, tmp
 def test_the_table_of_a_few_labels_goes_on_where_it_was(script, fails, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     quick = (SEMI_SUPERVISED, "--data", "digits-10k", "--seeds", 1, "--steps", 2)
+    table = Path("runs", "semi-supervised", "results.csv")
     steps, last = itertools.count(1), {}  # only the last batch is kept: all of them would be a gigabyte
     monkeypatch.setattr(SGAN, "supervised_step", lambda game, *batch: last.update(number=next(steps), batch=batch))
     status, first, _ = script(*quick, "--labels", 10)
@@ -213,7 +214,6 @@ def test_the_table_of_a_few_labels_goes_on_where_it_was(script, fails, tmp_path,
     assert script(*quick[:-1], 3, "--labels", 10)[0] not in (0, None)  # its learning rate is at its end
     assert run.read_bytes() == before
     assert last["number"] == 3000
-    table = Path("runs", "semi-supervised", "results.csv")
     rows = [line.rsplit(",", 1) for line in table.read_text().splitlines()]
     table.write_text("".join(f"{row}\n" for row, fixmatch in rows))  # as it was before there was this column
     assert script(*quick, "--labels", 10, 12)[1] == second

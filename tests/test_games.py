@@ -126,8 +126,9 @@ def test_unknown_names():
 # --- What single games add
 
 
-def test_sgan_reads_what_it_was_taught_and_alone_it_is_a_mere_classifier():
-    game, rng = small_game("SGAN", dict(size=8, width=24, lr=1e-2), "float32"), np.random.default_rng(0)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sgan_reads_what_it_was_taught_and_alone_it_is_a_mere_classifier(dtype):
+    game, rng = small_game("SGAN", dict(size=8, width=24, lr=1e-2), dtype), np.random.default_rng(0)
     images, labels = rng.uniform(-1, 1, (20, 8, 8, 1)).astype(np.float32), np.arange(20) % 10
     before = {name: array.copy() for name, array in game.generator.state().items()}
     losses = [game.supervised_step(images, labels)["d_loss"] for _ in range(60)]
@@ -141,10 +142,11 @@ def test_fixmatch(holds):
     holds()
 
 
+@pytest.mark.parametrize("name", ["SGAN", "FixMatchSGAN"])
 @pytest.mark.parametrize("labels", [np.arange(6), np.full(6, -1)])
-def test_sgan_needs_labelled_and_unlabelled_images(labels):
-    game = small_game("SGAN", dict(size=8, width=24))
-    with pytest.raises(InputError, match="labelled and unlabelled"):
+def test_sgan_needs_labelled_and_unlabelled_images(labels, name):
+    game = small_game(name, dict(size=8, width=24))
+    with pytest.raises(InputError, match=rf"^{name}\.step: expected labelled and unlabelled"):
         game.step(images_for(game), labels)
 
 
