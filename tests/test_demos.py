@@ -194,7 +194,15 @@ def test_the_table_of_a_few_labels_goes_on_where_it_was(script, fails, tmp_path,
     quick = (SEMI_SUPERVISED, "--data", "digits-10k", "--seeds", 1, "--steps", 2)
     table = Path("runs", "semi-supervised", "results.csv")
     steps, last = itertools.count(1), {}  # only the last batch is kept: all of them would be a gigabyte
-    monkeypatch.setattr(SGAN, "supervised_step", lambda game, *batch: last.update(number=next(steps), batch=batch))
+    other = "mnist,10,7,2,1.00,2.00,\n"
+
+    def supervised_step(game, *batch):
+        last.update(number=next(steps), batch=batch)
+        if last["number"] == 1:  # meanwhile, another process saves a result
+            table.parent.mkdir(parents=True)
+            table.write_text("data,labels,seed,steps,supervised,sgan,fixmatch\n" + other)
+
+    monkeypatch.setattr(SGAN, "supervised_step", supervised_step)
     status, first, _ = script(*quick, "--labels", 10)
     assert status == 0
     assert len(first.splitlines()) == 2
@@ -214,6 +222,7 @@ def test_the_table_of_a_few_labels_goes_on_where_it_was(script, fails, tmp_path,
     assert script(*quick[:-1], 3, "--labels", 10)[0] not in (0, None)  # its learning rate is at its end
     assert run.read_bytes() == before
     assert last["number"] == 3000
+    assert other in table.read_text()
     rows = [line.rsplit(",", 1) for line in table.read_text().splitlines()]
     table.write_text("".join(f"{row}\n" for row, fixmatch in rows))  # as it was before there was this column
     assert script(*quick, "--labels", 10, 12)[1] == second
