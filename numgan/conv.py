@@ -109,16 +109,19 @@ def im2col(x, kernel, strides, padding):
 
 
 def col2im(columns, size, kernel, strides, padding):
-    """The transpose of im2col: adds every patch back to where it was read, (N, OH, OW, kh·kw·C) -> (N, H, W, C)."""
+    """The transpose of im2col: adds every patch back to where it was read, (N, OH, OW, kh·kw·C) -> (N, H, W, C).
+
+    The sum has the memory layout of `columns`, whichever it is, so that both are walked through in the same order.
+    """
     (h, w), (kh, kw), (sh, sw), ((top, bottom), (left, right)) = size, kernel, strides, padding
     n, oh, ow, width = columns.shape
     c = width // (kh * kw)
     taps = columns.reshape(n, oh, ow, kh, kw, c)
-    x = np.zeros((n, top + h + bottom, left + w + right, c), columns.dtype)
+    x = np.zeros_like(taps[:, :, :, 0, 0], shape=(n, top + h + bottom, left + w + right, c))
     for a in range(kh):
         for b in range(kw):
             x[:, a:a + sh * (oh - 1) + 1:sh, b:b + sw * (ow - 1) + 1:sw] += taps[:, :, :, a, b]
-    return x[:, top:top + h, left:left + w]
+    return np.ascontiguousarray(x[:, top:top + h, left:left + w])
 
 
 # ---- the three maps, on arrays
@@ -142,8 +145,17 @@ def correlate_adjoint_x(g, w, size, strides, padding):
 
 
 def scatter_product(g, w, size, strides, padding):
-    """A GEMM that gives every output pixel's share in each of its patch's pixels, then col2im, which adds them up."""
-    return col2im(rows_times(g, w.reshape(-1, w.shape[3]).T), size, w.shape[:2], strides, padding)
+    """A GEMM that gives every output pixel's share in each of its patch's pixels, then col2im, which adds them up.
+
+    NumPy adds arrays in runs along the axis that is contiguous in memory: the channels. With fewer channels than pixels in a
+    row, the transposed GEMM makes it the row.
+    """
+    kernels = w.reshape(-1, w.shape[3])
+    if w.shape[2] < g.shape[2]:
+        columns = (kernels @ g.reshape(-1, g.shape[3]).T).T.reshape(*g.shape[:3], len(kernels))
+    else:
+        columns = rows_times(g, kernels.T)
+    return col2im(columns, size, w.shape[:2], strides, padding)
 
 
 def rows_times(x, matrix):
