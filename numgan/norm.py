@@ -41,7 +41,7 @@ def batch_norm(x, gamma, beta, eps=1e-3):
     shape, scale = x.shape, gamma.data
     X = x.data.reshape(-1, shape[-1])  # (M, C)
     M = X.dtype.type(len(X))
-    mean = X.mean(0)
+    mean = column_sum(X) / M
     xhat = X - mean
     variance = column_dot(xhat, xhat) / M
     inverse = 1 / np.sqrt(variance + X.dtype.type(eps))  # 1 / σ
@@ -53,15 +53,20 @@ def batch_norm(x, gamma, beta, eps=1e-3):
         g = g.reshape(X.shape)
         dx = xhat * (column_dot(g, xhat) / -M)  # - x̂ mean(g x̂)
         dx += g
-        dx -= g.mean(0)
+        dx -= column_sum(g) / M
         dx *= scale * inverse  # γ / σ
         return dx.reshape(shape)
 
     y = from_op(y.reshape(shape),
                 (x, vjp_x),
                 (gamma, lambda g: column_dot(g.reshape(X.shape), xhat)),
-                (beta, lambda g: g.reshape(X.shape).sum(0)))
+                (beta, lambda g: column_sum(g.reshape(X.shape))))
     return y, mean, variance
+
+
+def column_sum(a):
+    """Σ a over the rows, (M, C) -> (C,): as a matrix product, several times as quick as a.sum(0)."""
+    return np.ones(len(a), a.dtype) @ a
 
 
 def column_dot(a, b):
