@@ -105,7 +105,7 @@ def stride_excess(spectrum):
 def grow(upsampling, images, moments, width, n, seed):
     """Samples (n, 28, 28, 1) of a game with this upsampling at each of these steps."""
     game_rng, data_rng = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(2))
-    game = UpsamplingDCGAN(upsampling=upsampling, width=width, rng=game_rng)
+    game = UpsamplingDCGAN(upsampling=upsampling, width=width, categories=0, rng=game_rng)
     batches = ImageBatches(images, game.batch_size, data_rng)
     for step in range(moments[-1] + 1):
         if step in moments:

@@ -163,7 +163,7 @@ def compare(args):
 def norm_run(out, norm, seed, images):
     """The run saved in the folder `out`, or a new one."""
     game_seed, data_seed = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(2))
-    game = DCGAN(norm=norm, lr=2e-4, dropout=0.3, average=None, rng=game_seed)
+    game = DCGAN(norm=norm, lr=2e-4, dropout=0.3, categories=0, average=None, rng=game_seed)
     return continued(Run(game, ImageBatches(images, game.batch_size, data_seed), out, {"norm": norm, "seed": seed}))
 
 

@@ -22,11 +22,13 @@ GAMES = {"dcgan": (DCGAN, {}), "dense": (VanillaGAN, {"variant": "dense"}), "sha
          "minimal": (VanillaGAN, {"variant": "minimal"}), "lsgan": (LSGAN, {}), "sgan": (SGAN, {}),
          "fixmatch": (FixMatchSGAN, {}), "acgan": (ACGAN, {}), "began": (BEGAN, {})}
 DEFAULTS = {"game": "dcgan", "steps": 2000, "every": 200, "seed": 0, "data": "digits-10k", "data_dir": None, "batch": None}
-GAME_OPTIONS = ("objective", "d_steps", "real_label", "lr", "d_lr", "beta1", "lr_steps", "dropout", "average", "gamma")
-CONVOLUTIONAL = {"lr": 2e-4, "dropout": 0.3, "average": None}
+GAME_OPTIONS = ("objective", "d_steps", "real_label", "lr", "d_lr", "beta1", "lr_steps", "dropout", "categories",
+                "average", "gamma")
+CONVOLUTIONAL = {"lr": 2e-4, "dropout": 0.3, "categories": 0, "average": None}
 TUTORIAL = {"dcgan": CONVOLUTIONAL, "lsgan": CONVOLUTIONAL, "dense": {"lr": 2e-4, "average": None},
             "shallow": {"lr": 2e-4, "beta1": 0.9, "average": None}}
 OWNERS = {"labels": ["sgan", "fixmatch"], "gamma": ["began"], "dropout": ["dcgan", "lsgan", "acgan"],
+          "categories": ["dcgan", "lsgan"],
           "recipe": list(TUTORIAL),  # all these are options that not every game has
           "objective": [name for name in GAMES if name not in ("lsgan", "began")],
           "real_label": [name for name in GAMES if name != "began"]}
@@ -53,14 +55,16 @@ def arguments():
         help="G's objective; default non-saturating (sgan, fixmatch: feature matching)")
     add("--d-steps", type=whole(1, 1000), help="steps of D per step of G (Goodfellow's k); default 1")
     add("--real-label", type=float, help="D's target for real images, in (0.5, 1]; default 1, dense 0.9")
-    add("--recipe", choices=("tutorial",), help="train as the tutorials do: Adam at 0.0002, dropout, no average; default: the "
-                                                "game's own recipe, which draws better digits in the same time")
+    add("--recipe", choices=("tutorial",), help="train as the tutorials do: Adam at 0.0002, dropout, normal codes, no average; "
+                                                "default: the game's own recipe, which draws better digits in the same time")
     add("--lr", type=float, help="Adam's learning rate; default: the game's")
     add("--d-lr", type=float, help="D's learning rate, if it is not the same; default: the game's, or --lr if that is given")
     add("--beta1", type=float, help="Adam's beta1; default 0.5 (minimal 0.9)")
     add("--lr-steps", type=whole(), help="let the learning rate fall to 0 over the second half of this many steps; default: "
                                      "constant (sgan, fixmatch: 6000)")
     add("--dropout", type=float, help="rate of D's dropout; default: the game's")
+    add("--categories", type=whole(0), help="every code names one of so many categories, and G finds a meaning for each; 0 for "
+                                            "none; default 10")
     add("--average", type=decay, help="draw samples with a moving average of G's weights, with this decay per step; 0 for "
                                       "none; default: the game's")
     add("--labels", type=whole(), help="sgan, fixmatch: number of labelled images, class-balanced; default 100")

@@ -191,7 +191,8 @@ class Rationed(np.random.Generator):
 FORMER_SETTINGS = {  # with the one value that they could have
     "LSGAN": {"objective": "non-saturating"}, "MixtureLSGAN": {"objective": "non-saturating"},
     "BEGAN": {"objective": "reconstruction", "real_label": 1.0}}
-FORMER_DEFAULTS = {"DCGAN": {"dropout": 0.3}, "LSGAN": {"dropout": 0.3}}  # of settings that an earlier version did not record
+FORMER_DEFAULTS = {  # of settings that an earlier version did not record
+    name: {"dropout": 0.3, "categories": 0} for name in ("DCGAN", "LSGAN")}
 FORMER_NAMES = {"game.sampler.": "game.g_average."}
 
 

@@ -88,7 +88,7 @@ def test_help_names_every_option_and_exits_well(script):
     status, out, error = script(TRAIN, "--help")
     assert (status, error) == (0, "")
     options = ("game steps batch seed data data-dir out every objective d-steps real-label recipe lr d-lr beta1 lr-steps "
-               "dropout average labels gamma resume summary")
+               "dropout categories average labels gamma resume summary")
     assert [option for option in options.split() if f"--{option}" not in out] == []
     status, out, error = script(SAMPLE, "--help")
     assert (status, error) == (0, "")
@@ -157,8 +157,8 @@ def test_the_tutorials_recipe_is_theirs_except_for_options_that_are_given(script
     runs = []
     monkeypatch.setattr(training, "train", lambda run, *rest: runs.append(run))
     for name, options, expected in (
-            ("dcgan", [], {"lr": 2e-4, "d_lr": None, "beta1": 0.5, "dropout": 0.3, "average": None}),
-            ("dcgan", ["--average", 0.9, "--dropout", 0.25], {"lr": 2e-4, "d_lr": None, "dropout": 0.25, "average": 0.9}),
+            ("dcgan", [], {"lr": 2e-4, "d_lr": None, "beta1": 0.5, "dropout": 0.3, "categories": 0, "average": None}),
+            ("dcgan", ["--average", 0.9, "--categories", 5], {"lr": 2e-4, "d_lr": None, "categories": 5, "average": 0.9}),
             ("lsgan", [], {"lr": 2e-4, "d_lr": None, "dropout": 0.3, "average": None}),
             ("dense", [], {"lr": 2e-4, "d_lr": None, "beta1": 0.5, "real_label": 0.9, "average": None}),
             ("shallow", ["--d-lr", 0.1], {"lr": 2e-4, "d_lr": 0.1, "beta1": 0.9, "average": None})):
@@ -256,6 +256,8 @@ def test_bad_options_for_that_table_fail_in_one_line(fails, options, mentions):
     (["--d-lr", "-1"], ["lr", "-1"]), (["--beta1", "1"], ["beta1", "1"]),
     (["--average", "2"], ["average", "2"]), (["--average", "much"], ["--average", "much"]),
     (["--dropout", "0.5"], ["--dropout", "dcgan", "minimal"]), (["--game", "dcgan", "--dropout", "1"], ["rate", "1"]),
+    (["--game", "dcgan", "--categories", "101"], ["categories", "100", "101"]),
+    (["--game", "acgan", "--categories", "3"], ["--categories", "dcgan", "acgan"]),
     (["--recipe", "best"], ["best", "tutorial"]), (["--recipe", "tutorial", "--game", "began"], ["--recipe", "dcgan", "began"]),
     (["--seed", "-1"], ["seed", "-1"]), (["--objective", "both"], ["both", "saturating"]),
     (["--data", "cifar"], ["cifar"]),

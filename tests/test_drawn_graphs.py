@@ -30,7 +30,7 @@ def minimal():
 
 
 def small():
-    return DCGAN(size=8, width=2, latent_dim=5, rng=np.random.default_rng(0))
+    return DCGAN(size=8, width=2, latent_dim=24, rng=np.random.default_rng(0))
 
 
 def titles(boxes, *kinds):

@@ -68,7 +68,7 @@ def test_parameter_counts(make, generator, discriminator):
 
 @pytest.mark.parametrize("player", ["generator", "discriminator"])
 def test_difference_quotients_agree_through_a_whole_network(player):
-    network = getattr(small_game("DCGAN", dict(size=8, width=2, latent_dim=5)), player)
+    network = getattr(small_game("DCGAN", dict(size=8, width=2, latent_dim=5, categories=2)), player)
     x = np.random.default_rng(0).standard_normal((3, *network.input_shape))
     assert ng.gradcheck(network, x, tolerance=1e-6) > 0
 
@@ -158,7 +158,7 @@ def test_games_of_labelled_images_need_an_integer_label_for_each(labels):
 
 
 def test_a_network_that_refused_its_input_is_in_training_mode_again():
-    game = small_game("DCGAN", SMALL)
+    game = small_game("DCGAN", SMALL | dict(categories=2))
     with pytest.raises(InputError):
         game.generate(np.zeros((2, 99)))
     assert game.generator.training
@@ -167,7 +167,7 @@ def test_a_network_that_refused_its_input_is_in_training_mode_again():
 
 @pytest.mark.parametrize("bad", [np.nan, -np.inf])
 def test_images_that_are_not_finite_are_refused(bad):
-    game = small_game("DCGAN", SMALL)
+    game = small_game("DCGAN", SMALL | dict(categories=2))
     images = images_for(game)
     images[1, 2, 3] = bad
     before = snapshot(game.discriminator)
@@ -227,7 +227,7 @@ def test_sgan_s_supervised_steps_have_its_learning_rates():
 
 @pytest.mark.parametrize("average", [0.2, 0.9])
 def test_samples_are_drawn_with_the_moving_average_of_g_s_weights(average):
-    game = small_game("DCGAN", SMALL | dict(average=average))
+    game = small_game("DCGAN", SMALL | dict(average=average, categories=2))
     z = game.latent(3, np.random.default_rng(0))
     expected = snapshot(game.g_average.network)
     for share in (2 / 11, 3 / 12, 4 / 13):

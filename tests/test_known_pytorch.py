@@ -141,7 +141,7 @@ def named_arrays(game):
 @pytest.fixture(scope="module")
 def played():
     """What numgan makes of the same three rounds: metrics and states per round, gradients of the first."""
-    game = DCGAN(size=8, width=2, latent_dim=5, lr=2e-4, dtype="float64", rng=np.random.default_rng(0))
+    game = DCGAN(size=8, width=2, latent_dim=5, categories=0, lr=2e-4, dtype="float64", rng=np.random.default_rng(0))
     for layer in game.discriminator.stack:
         if isinstance(layer, ng.Dropout):
             layer.threshold = 0  # two engines' random masks differ: no dropout in either

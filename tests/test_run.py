@@ -163,8 +163,8 @@ def test_a_number_of_steps_below_zero_is_refused(finished, tmp_path):
 
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(("game", "settings", "former"), [
-    ("DCGAN", {"average": 0.9, "dropout": 0.3, "lr": 1e-3}, {}),
-    ("LSGAN", {"average": None, "dropout": 0.3, "lr": 1e-3}, {"objective": "non-saturating"}),
+    ("DCGAN", {"average": 0.9, "dropout": 0.3, "categories": 0, "lr": 1e-3}, {}),
+    ("LSGAN", {"average": None, "dropout": 0.3, "categories": 0, "lr": 1e-3}, {"objective": "non-saturating"}),
     ("BEGAN", {}, {"objective": "reconstruction", "real_label": 1.0})])
 def test_a_checkpoint_with_the_names_of_an_earlier_version_resumes_bit_for_bit(tmp_path, game, settings, former):
     def run(folder):
@@ -180,7 +180,7 @@ def test_a_checkpoint_with_the_names_of_an_earlier_version_resumes_bit_for_bit(t
     train(broken, 2)
     about, arrays = checkpoint.load(broken.path)
     about["settings"] = {name: value for name, value in about["settings"].items()
-                         if name not in ("lr_hold", "d_lr", "dropout", "channels")} | former
+                         if name not in ("lr_hold", "d_lr", "dropout", "categories", "channels")} | former
     if settings.get("average"):
         del arrays["game.g_average.t"]
     arrays = {name.replace("game.g_average.", "game.sampler."): array for name, array in arrays.items()}

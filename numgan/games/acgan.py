@@ -72,6 +72,7 @@ class ACGAN(ConvolutionalGAN):
     objective: str = "non-saturating"
     real_label: float = 1.0
     dropout: float = 0.3
+    categories: int = 0
     average: float | None = None
 
     rates = 5e-4, 5e-4

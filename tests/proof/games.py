@@ -384,17 +384,17 @@ def codes_follow_the_prior(name, settings, losses):
     if name == "StackGAN":  # codes are pixels or z, then noise, then words
         codes_ask_for_captions(game, codes)
         return
-    z = codes[:, :game.latent_dim]
+    categories = game.settings.get("categories", 0)
+    z = codes[:, categories:game.latent_dim]
     uniform = not UNIFORM.isdisjoint({name, settings.get("variant")})
     distribution = (lambda x: np.clip((x + 1) / 2, 0, 1)) if uniform else normal_distribution
     assert largest_deviation(z[:, :5], distribution) < 2.7
-    correlation = np.corrcoef(z[:, :5].T) - np.eye(min(5, game.latent_dim))
-    assert np.abs(correlation).max() < 5 / np.sqrt(n)
+    assert np.abs(np.corrcoef(z[:, :5].T) - np.eye(min(5, z.shape[1]))).max() < 5 / np.sqrt(n)
     assert np.array_equal(codes, game.latent(n, np.random.default_rng(11)))
-    if codes.shape[1] > game.latent_dim:
-        counts = codes[:, game.latent_dim:].sum(0)
-        assert counts.sum() == n
-        assert ((counts - n / 10) ** 2 / (n / 10)).sum() < 50  # chi squared of 9 degrees of freedom: above with p = 1e-7
+    for named in codes[:, :categories] / 3, codes[:, game.latent_dim:]:
+        if k := named.shape[1]:
+            assert np.array_equal(np.sort(named), np.tile(np.eye(k)[-1], (n, 1)))
+            assert ((named.sum(0) - n / k) ** 2 / (n / k)).sum() < 50  # chi squared of up to 9 degrees: above with p = 1e-7
 
 
 def the_learning_rate_falls_with_the_game_s_steps(name, settings, losses):

@@ -165,11 +165,12 @@ def captioned(kl=1.0):
 SMALL = dict(size=8, width=2, latent_dim=5)
 
 GAMES = {
-    "DCGAN": [(SMALL | dict(average=0.9), cross_entropy(0.5)),
-              (SMALL | dict(objective="saturating", real_label=0.9, d_steps=2, average=None, dropout=0.3, channels=3),
+    "DCGAN": [(SMALL | dict(average=0.9, categories=3), cross_entropy(0.5)),
+              (SMALL | dict(objective="saturating", real_label=0.9, d_steps=2, average=None, categories=0, dropout=0.3,
+                            channels=3),
                cross_entropy(0.5, 0.9, True))],
-    "LSGAN": [(SMALL, least_squares()),
-              (SMALL | dict(real_label=0.8, average=None, dropout=0.3, channels=3), least_squares(0.8))],
+    "LSGAN": [(SMALL | dict(categories=1), least_squares()),
+              (SMALL | dict(real_label=0.8, average=None, dropout=0.3, channels=3, categories=2), least_squares(0.8))],
     "SGAN": [(SMALL | dict(width=24), semi_supervised()),
              (SMALL | dict(width=24, objective="non-saturating", d_steps=2, channels=3),
               semi_supervised(feature_matching=False))],

@@ -132,8 +132,8 @@ def few_labels_are_drawn_as_documented():
 
 def descent_goes_through_the_drawing_network():
     """What draws the samples is what is inverted, here an average that has nothing in common with G."""
-    game, other = (DCGAN(size=8, width=2, latent_dim=5, average=0.5, dtype="float64", rng=np.random.default_rng(seed))
-                   for seed in (0, 1))
+    settings = dict(size=8, width=2, latent_dim=5, categories=2, average=0.5, dtype="float64")
+    game, other = (DCGAN(**settings, rng=np.random.default_rng(seed)) for seed in (0, 1))
     game.g_average.network.load_state(other.generator.state())
     z, wanted = game.latent(8), game.generate(game.latent(8))
     at_first = np.mean((game.generate(z) - wanted) ** 2, (1, 2, 3))
