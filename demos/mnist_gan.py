@@ -64,7 +64,7 @@ def arguments():
                                      "constant (sgan, fixmatch: 6000)")
     add("--dropout", type=float, help="rate of D's dropout; default: the game's")
     add("--categories", type=whole(0), help="every code names one of so many categories, and G finds a meaning for each; 0 for "
-                                            "none; default 10")
+                                            "none; default 20")
     add("--average", type=decay, help="draw samples with a moving average of G's weights, with this decay per step; 0 for "
                                       "none; default: the game's")
     add("--labels", type=whole(), help="sgan, fixmatch: number of labelled images, class-balanced; default 100")

@@ -49,7 +49,7 @@ class ConvolutionalGAN(ImageGAN):
     width: int = 64
     norm: str = "batch"
     dropout: float = 0.0
-    categories: int = 10
+    categories: int = 20
     lr: float | None = None
     average: float | None = 0.999
 
@@ -58,14 +58,14 @@ class ConvolutionalGAN(ImageGAN):
     fresh_z = False
 
     def prior(self, rng, size):
-        """Codes z (n, latent_dim): normal numbers, but of the first `categories` the largest becomes 3, and the others 0.
+        """Codes z (n, latent_dim): normal numbers, but of the first `categories` the largest becomes 4, and the others 0.
 
         A normal z has no gaps, and G is continuous: between codes that draw a 3 and codes that draw an 8, there are some that
         draw neither. Between categories there is a gap (Khayatkhoei et al. 2018). Nobody tells G what the categories mean.
         """
         z, k = super().prior(rng, size=size), self.categories
         if k:
-            z[:, :k] = 3 * np.eye(k)[z[:, :k].argmax(1)]
+            z[:, :k] = 4 * np.eye(k)[z[:, :k].argmax(1)]
         return z
 
     def check(self, images, labels=None):
