@@ -1,10 +1,11 @@
 """Walk through a generator's codes: python demos/latent.py all runs/dcgan/checkpoint.npz
 
+categories   a row of codes for each category that they name, sorted by the digits that these turn out to be
 interpolate  from one code to another: on a straight line (upper rows) and on an arc (lower rows)
 arithmetic   bold 7 - thin 7 + thin 1, with means of ten codes (Radford et al. 2015, section 6.3). For each of the three
              terms, three of its codes and the mean of all ten; on the right, the sum
 reconstruct  the codes of given digits, by descent on z: held-out digits and what G makes of them; then training digits
-all          these three on one sheet
+all          these four on one sheet; without categories if codes name none
 compare      train DCGAN with batch norm and with weight norm: which reconstructs held-out digits better (Xiang & Li 2017)?
 """
 
@@ -32,7 +33,7 @@ def arguments():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help="COMMAND --help lists its options")
-    for name in ("interpolate", "arithmetic", "reconstruct", "all", "compare"):
+    for name in ("categories", "interpolate", "arithmetic", "reconstruct", "all", "compare"):
         add = commands.add_parser(name, usage="%(prog)s [options]").add_argument
         if name == "compare":
             add("--steps", type=whole(), default=2000, help="training steps; default 2000")
@@ -49,6 +50,22 @@ def arguments():
             add("--descent", type=whole(), default=200, help="steps of each descent; default 200")
             add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
     return parser.parse_args()
+
+
+def categories(game, rng):
+    """A row of digits for each category. Prints which digit is the most frequent one in each, and how frequent it is."""
+    z = game.latent(CODES, rng)
+    images, named = game.generate(z), z[:, :game.categories].argmax(1)
+    read = metrics.load_classifier().probabilities(images).argmax(1)
+    counts = np.array([np.bincount(read[named == category], minlength=10) for category in range(game.categories)])
+    print(f"the most frequent digits of {game.categories} categories, and their shares")
+    rows = np.full((game.categories, COLUMNS, *images.shape[1:]), -1, images.dtype)
+    for row, category in zip(rows, np.lexsort((-counts.max(1), counts.argmax(1))), strict=True):
+        mine, digits = images[named == category][:COLUMNS], counts[category]
+        row[:len(mine)] = mine
+        print(f"{digits.argmax()}  {digits.max() / max(digits.sum(), 1):.0%}")
+    print(f"all categories together  {counts.max(1).sum() / CODES:.0%}")
+    return rows.reshape(-1, *images.shape[1:])
 
 
 def interpolation(game, rng):
@@ -184,7 +201,12 @@ def main():
         raise InputError(f"{args.checkpoint}: expected a game whose generator draws from codes z, got {type(game).__name__}")
     if game.image_shape != (28, 28, 1):
         raise InputError(f"{args.checkpoint}: expected a game of digits, images (28, 28, 1), got {game.image_shape}")
-    parts = {"interpolate": interpolation, "arithmetic": arithmetic, "reconstruct": lambda *of: reconstruction(*of, args)}
+    parts = {"categories": categories, "interpolate": interpolation, "arithmetic": arithmetic,
+             "reconstruct": lambda *of: reconstruction(*of, args)}
+    if not getattr(game, "categories", 0):  # only DCGAN and LSGAN have any
+        del parts["categories"]
+        if args.command == "categories":
+            raise InputError(f"{args.checkpoint}: expected a game whose codes name categories, got {type(game).__name__}")
     made, problem = [], None
     for part in (part for name, part in parts.items() if args.command in (name, "all")):
         try:
