@@ -141,7 +141,7 @@ def test_each_category_has_a_row_and_a_most_frequent_digit(script, quick, monkey
             self.generator.stack[0].w.data[:4] = 8 * five, 8 * zero, 0 * five, 3 * (one - seven)
 
     Sorting.__name__ = "DCGAN"  # as which checkpoints know it
-    monkeypatch.setattr(games, "DCGAN", Sorting)
+    monkeypatch.setitem(games.GAMES, "DCGAN", Sorting)
     for k in 0, 3:
         game = Sorting(categories=k, width=1, rng=np.random.default_rng(0))
         about = {"game": "DCGAN", "settings": game.settings, "rng": {"game": game.rng.bit_generator.state}}
@@ -151,9 +151,10 @@ def test_each_category_has_a_row_and_a_most_frequent_digit(script, quick, monkey
     lines = [line.split() for line in out.splitlines()]
     shares = [float(line[-1].strip("%")) for line in lines[1:-1]]
     assert [line[0] for line in lines[1:4]] in (["0", "1", "5"], ["0", "5", "7"])
-    assert sorted(shares)[1:] == [100, 100]
-    assert 50 <= min(shares) < 60
-    assert abs(shares.pop() - sum(shares) / 3) < 1
+    *each, all_of_them = shares
+    assert sorted(each)[1:] == [100, 100]
+    assert 50 <= min(each) < 60
+    assert abs(all_of_them - sum(each) / 3) < 2  # the categories are not quite equally frequent
     assert height_in_rows("sheet.png") == 3
     status = script("categories", "0.npz")[0]
     assert status == "latent.py: error: 0.npz: expected a game whose codes name categories, got DCGAN"
