@@ -152,7 +152,7 @@ def scatter_product(g, w, size, strides, padding):
     """
     kernels = w.reshape(-1, w.shape[3])
     if w.shape[2] < g.shape[2]:
-        columns = (kernels @ g.reshape(-1, g.shape[3]).T).T.reshape(*g.shape[:3], len(kernels))
+        columns = rows_times(kernels, g.reshape(-1, g.shape[3]).T).T.reshape(*g.shape[:3], len(kernels))
     else:
         columns = rows_times(g, kernels.T)
     return col2im(columns, size, w.shape[:2], strides, padding)

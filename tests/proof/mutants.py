@@ -179,7 +179,7 @@ def textual_mutants():
                  (conv.col2im, "+= taps", "= taps"),
                  (conv.col2im, "x[:, top:top + h", "x[:, bottom:bottom + h"),
                  (conv.col2im, "taps[:, :, :, a, b]", "taps[:, :, :, kh - 1 - a, b]"),
-                 (conv.scatter_product, "(kernels @", "(kernels[::-1] @"),
+                 (conv.scatter_product, "rows_times(kernels,", "rows_times(kernels[::-1],"),
                  (conv.scatter_product, "rows_times(g, kernels.T)", "rows_times(g, kernels[::-1].T)"),
                  (conv.mirror, "w[::-1, ::-1]", "w[::-1]"),
                  (conv.mirror, "w[::-1, ::-1]", "w"),
