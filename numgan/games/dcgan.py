@@ -58,14 +58,14 @@ class ConvolutionalGAN(ImageGAN):
     fresh_z = False
 
     def prior(self, rng, size):
-        """Codes z (n, latent_dim): normal numbers, but of the first `categories` the largest becomes 4, and the others 0.
+        """Codes z (n, latent_dim): normal numbers, but of the first `categories` the largest becomes 3.5, and the others 0.
 
         A normal z has no gaps, and G is continuous: between codes that draw a 3 and codes that draw an 8, there are some that
         draw neither. Between categories there is a gap (Khayatkhoei et al. 2018). Nobody tells G what the categories mean.
         """
         z, k = super().prior(rng, size=size), self.categories
         if k:
-            z[:, :k] = 4 * np.eye(k)[z[:, :k].argmax(1)]
+            z[:, :k] = 3.5 * np.eye(k)[z[:, :k].argmax(1)]
         return z
 
     def check(self, images, labels=None):

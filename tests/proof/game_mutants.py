@@ -53,7 +53,7 @@ def game_mutants():
                  (crossentropy.Scored.d_figures, "score_fake <= 0.5", "score_fake > 0.5"),
                  (crossentropy.Scored.d_figures, "(right_real + right_fake) / 2", "right_real"),
                  (crossentropy.Scored.g_figures, "> 0.5", "<= 0.5"),
-                 (dcgan.ConvolutionalGAN.prior, "= 4 *", "="), (dcgan.ConvolutionalGAN.prior, "argmax(1)", "argmax(1) // 2"),
+                 (dcgan.ConvolutionalGAN.prior, "= 3.5 *", "="), (dcgan.ConvolutionalGAN.prior, "argmax(1)", "argmax(1) // 2"),
                  (dcgan.ConvolutionalGAN.prior, "z[:, :k] =", "z[:, -k:] ="),
                  (minibatch.split, "images[i::k]", "images[::k]"),
                  (optim.MovingAverage.update, "(1 - share)", "share"), (optim.MovingAverage.update, "min(", "max("),

@@ -391,7 +391,7 @@ def codes_follow_the_prior(name, settings, losses):
     assert largest_deviation(z[:, :5], distribution) < 2.7
     assert np.abs(np.corrcoef(z[:, :5].T) - np.eye(min(5, z.shape[1]))).max() < 5 / np.sqrt(n)
     assert np.array_equal(codes, game.latent(n, np.random.default_rng(11)))
-    for named in codes[:, :categories] / 4, codes[:, game.latent_dim:]:
+    for named in codes[:, :categories] / 3.5, codes[:, game.latent_dim:]:
         if k := named.shape[1]:
             assert np.array_equal(np.sort(named), np.tile(np.eye(k)[-1], (n, 1)))
             assert ((named.sum(0) - n / k) ** 2 / (n / k)).sum() < 50  # chi squared of up to 9 degrees: above with p = 1e-7
