@@ -21,6 +21,7 @@ class Healthy(DCGAN):
 
     width: int = 12
     latent_dim: int = 32
+    categories: int = 0
     average: float | None = None
 
     title, caught = "healthy", ""

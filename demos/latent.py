@@ -1,7 +1,8 @@
 """Walk through a generator's codes: python demos/latent.py all runs/dcgan/checkpoint.npz
 
 categories   a row of codes for each category that they name, sorted by the digits that these turn out to be
-interpolate  from one code to another: on a straight line (upper rows) and on an arc (lower rows)
+interpolate  from one code to another: on a straight line (upper rows) and on an arc (lower rows). Half-way between two
+             categories there is a gap, where G was not trained
 arithmetic   bold 7 - thin 7 + thin 1, with means of ten codes (Radford et al. 2015, section 6.3). For each of the three
              terms, three of its codes and the mean of all ten; on the right, the sum
 reconstruct  the codes of given digits, by descent on z: held-out digits and what G makes of them; then training digits
@@ -203,10 +204,11 @@ def main():
         raise InputError(f"{args.checkpoint}: expected a game of digits, images (28, 28, 1), got {game.image_shape}")
     parts = {"categories": categories, "interpolate": interpolation, "arithmetic": arithmetic,
              "reconstruct": lambda *of: reconstruction(*of, args)}
-    if not getattr(game, "categories", 0):  # only DCGAN and LSGAN have any
+    if not getattr(game, "categories", 0):
         del parts["categories"]
         if args.command == "categories":
-            raise InputError(f"{args.checkpoint}: expected a game whose codes name categories, got {type(game).__name__}")
+            raise InputError(f"{args.checkpoint}: expected a game whose codes name categories, got {type(game).__name__} "
+                             "without any")
     made, problem = [], None
     for part in (part for name, part in parts.items() if args.command in (name, "all")):
         try:

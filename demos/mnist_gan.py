@@ -63,8 +63,8 @@ def arguments():
     add("--lr-steps", type=whole(), help="let the learning rate fall to 0 over the second half of this many steps; default: "
                                      "constant (sgan, fixmatch: 6000)")
     add("--dropout", type=float, help="rate of D's dropout; default: the game's")
-    add("--categories", type=whole(0), help="every code names one of so many categories, and G finds a meaning for each; 0 for "
-                                            "none; default 20")
+    add("--categories", type=whole(0), help="dcgan, lsgan: each code names one of so many categories, whose meaning is left "
+                                            "to G; 0 for none; default: the recipe's, 20 or 0")
     add("--average", type=decay, help="draw samples with a moving average of G's weights, with this decay per step; 0 for "
                                       "none; default: the game's")
     add("--labels", type=whole(), help="sgan, fixmatch: number of labelled images, class-balanced; default 100")

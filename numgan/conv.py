@@ -111,7 +111,7 @@ def im2col(x, kernel, strides, padding):
 def col2im(columns, size, kernel, strides, padding):
     """The transpose of im2col: adds every patch back to where it was read, (N, OH, OW, kh·kw·C) -> (N, H, W, C).
 
-    The sum has the memory layout of `columns`, whichever it is, so that both are walked through in the same order.
+    It is added up in the memory layout of `columns`, whichever that is, so that both are walked through in the same order.
     """
     (h, w), (kh, kw), (sh, sw), ((top, bottom), (left, right)) = size, kernel, strides, padding
     n, oh, ow, width = columns.shape
@@ -147,8 +147,8 @@ def correlate_adjoint_x(g, w, size, strides, padding):
 def scatter_product(g, w, size, strides, padding):
     """A GEMM that gives every output pixel's share in each of its patch's pixels, then col2im, which adds them up.
 
-    NumPy adds arrays in runs along the axis that is contiguous in memory: the channels. With fewer channels than pixels in a
-    row, the transposed GEMM makes it the row.
+    NumPy adds quickest along the axis that is contiguous in memory, if it is long. It is that of the channels; if x has fewer
+    of them than g has columns, the GEMM is transposed, and the axis is that of the columns.
     """
     kernels = w.reshape(-1, w.shape[3])
     if w.shape[2] < g.shape[2]:

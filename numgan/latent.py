@@ -81,7 +81,8 @@ def descend(game, z, images, *, steps=200, lr=0.1, chunk=64):
 
     Here z is the parameter, and G, in eval mode and frozen, a fixed function: the gradient flows through it, and none is
     computed for its weights (Lipton & Tripathi 2017). Every image has its own code, so the gradient of the sum of all errors
-    with respect to one code is the gradient of that code's own error: `chunk` codes descend at once.
+    with respect to one code is the gradient of that code's own error: `chunk` codes descend at once. z may leave the prior:
+    the numbers that name a category descend like the others.
     """
     _check_images("descend", game, images)
     if np.shape(z)[:1] != images.shape[:1] or not (isinstance(steps, (int, np.integer)) and steps >= 1):

@@ -65,7 +65,7 @@ def batch_norm(x, gamma, beta, eps=1e-3):
 
 
 def column_sum(a):
-    """Σ a over the rows, (M, C) -> (C,): as a matrix product, several times as quick as a.sum(0)."""
+    """Σ a over the rows, (M, C) -> (C,): as a matrix product, for many rows several times as quick as a.sum(0)."""
     return np.ones(len(a), a.dtype) @ a
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from . import checkpoint, games, plotting
 from .errors import InputError
+from .games.dcgan import ConvolutionalGAN
 from .memory import check_memory
 from .network import load_arrays
 
@@ -191,8 +192,7 @@ class Rationed(np.random.Generator):
 FORMER_SETTINGS = {  # with the one value that they could have
     "LSGAN": {"objective": "non-saturating"}, "MixtureLSGAN": {"objective": "non-saturating"},
     "BEGAN": {"objective": "reconstruction", "real_label": 1.0}}
-FORMER_DEFAULTS = {  # of settings that an earlier version did not record
-    name: {"dropout": 0.3, "categories": 0} for name in ("DCGAN", "LSGAN")}
+FORMER_DEFAULTS = {"dropout": 0.3, "categories": 0}  # of ConvolutionalGAN's settings that an earlier version did not record
 FORMER_NAMES = {"game.sampler.": "game.g_average."}
 
 
@@ -200,7 +200,8 @@ def _game(about, arrays, rng):
     """The game that a checkpoint describes, even if an earlier version wrote it."""
     former = FORMER_SETTINGS.get(about["game"], {}).items()
     settings = {name: value for name, value in about["settings"].items() if (name, value) not in former}
-    settings = FORMER_DEFAULTS.get(about["game"], {}) | settings
+    if issubclass(games.GAMES.get(about["game"], object), ConvolutionalGAN):
+        settings = FORMER_DEFAULTS | settings
     for name, value in settings.items():
         if isinstance(value, int) and abs(value) >= 2**63:
             raise InputError(f"expected a number below 2⁶³ as {name:.40}, got a larger one")

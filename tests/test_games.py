@@ -100,7 +100,8 @@ def test_d_steps_use_each_image_once():
 @pytest.mark.parametrize(("options", "name"), [
     (dict(objective="wasserstein"), "objective"), (dict(d_steps=0), "d_steps"), (dict(d_steps=1.5), "d_steps"),
     (dict(real_label=0.5), "real_label"), (dict(real_label=1.1), "real_label"), (dict(lr=-1.0), "lr"),
-    (dict(beta1=1.0), "beta1"), (dict(width=0), "integer"), (dict(size=30), "multiple of 4")])
+    (dict(beta1=1.0), "beta1"), (dict(width=0), "integer"), (dict(size=30), "multiple of 4"),
+    *((dict(categories=wrong), "categories") for wrong in (-1, 2.5, True, 100))])
 def test_options_out_of_range(options, name):
     with pytest.raises(InputError, match=name) as caught:
         games.DCGAN(rng=np.random.default_rng(0), **options)

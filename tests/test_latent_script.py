@@ -157,7 +157,7 @@ def test_each_category_has_a_row_and_a_most_frequent_digit(script, quick, monkey
     assert abs(all_of_them - sum(each) / 3) < 2  # the categories are not quite equally frequent
     assert height_in_rows("sheet.png") == 3
     status = script("categories", "0.npz")[0]
-    assert status == "latent.py: error: 0.npz: expected a game whose codes name categories, got DCGAN"
+    assert status == "latent.py: error: 0.npz: expected a game whose codes name categories, got DCGAN without any"
 
 
 def test_what_a_weak_generator_can_draw_is_drawn(script, quick, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from numgan import checkpoint
 from numgan.batches import ImageBatches
-from numgan.games import build
+from numgan.games import DCGAN, GAMES, build
 from numgan.run import Run, continued, load_game, recorded
 from numgan.training import train
 
@@ -189,6 +189,20 @@ def test_a_checkpoint_with_the_names_of_an_earlier_version_resumes_bit_for_bit(t
     again = Run.load(tmp_path / "old" / "checkpoint.npz", anew(broken.batches), tmp_path / "old")
     train(again, 4)
     assert bits(again) == bits(straight)
+
+
+def test_an_earlier_checkpoint_of_ones_own_dcgan_has_no_categories(tmp_path, monkeypatch):
+    class Own(DCGAN):
+        pass
+
+    monkeypatch.setitem(GAMES, "Own", Own)
+    game = build("Own", SMALL, np.random.default_rng(0))
+    about = {"game": "Own", "settings": game.settings, "rng": {"game": game.rng.bit_generator.state}}
+    for named, expected in ((True, 20), (False, 0)):
+        if not named:
+            del about["settings"]["categories"]
+        checkpoint.save(tmp_path / "own.npz", about, {f"game.{name}": array for name, array in game.state().items()})
+        assert load_game(tmp_path / "own.npz").categories == expected
 
 
 # --- The run that a folder holds

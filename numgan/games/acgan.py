@@ -66,7 +66,8 @@ class ClassRows(ClassReader):
 class ACGAN(ConvolutionalGAN):
     """DCGAN's networks, with classes. A code is z followed by the class that it asks for, one-hot.
 
-    objective and real_label are as in CrossEntropy. The recipe is its own: dropout, and one learning rate for both players.
+    objective and real_label are as in CrossEntropy. The recipe is its own: dropout, normal z, no average, and one learning
+    rate for both players.
     """
 
     objective: str = "non-saturating"

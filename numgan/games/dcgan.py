@@ -38,7 +38,7 @@ class ConvolutionalGAN(ImageGAN):
     width       channels of the larger feature maps
     norm        "batch", or "weight" for weight-normalised layers in place of batch norm, in D as well (Xiang & Li 2017)
     dropout     the rate of D's Dropout layers
-    categories  z names one of so many, in its first numbers (see `prior`); 0: all of z is normal
+    categories  how many there are: the first numbers of z name one of them (see `prior`); 0: all of z is normal
     lr          None for the defaults of lr and d_lr: `rates`; with weight norm 2e-4, since G soon draws only black at 5e-4
 
     The default recipe differs from Radford et al.'s, which is Adam at 2e-4 for both players and a normal z: G is four times as
@@ -55,17 +55,18 @@ class ConvolutionalGAN(ImageGAN):
 
     size_step = 4
     rates = 2e-3, 5e-4  # G's and D's
+    mark = 3.5  # in z, for its category: if it is much less, G does not notice; if it is much more, G draws one image for each
     fresh_z = False
 
     def prior(self, rng, size):
-        """Codes z (n, latent_dim): normal numbers, but of the first `categories` the largest becomes 3.5, and the others 0.
+        """Codes z (n, latent_dim): normal numbers, but of the first `categories` the largest becomes `mark`, the others 0.
 
         A normal z has no gaps, and G is continuous: between codes that draw a 3 and codes that draw an 8, there are some that
         draw neither. Between categories there is a gap (Khayatkhoei et al. 2018). Nobody tells G what the categories mean.
         """
         z, k = super().prior(rng, size=size), self.categories
         if k:
-            z[:, :k] = 3.5 * np.eye(k)[z[:, :k].argmax(1)]
+            z[:, :k] = self.mark * np.eye(k)[z[:, :k].argmax(1)]
         return z
 
     def check(self, images, labels=None):
@@ -78,8 +79,8 @@ class ConvolutionalGAN(ImageGAN):
     def build_networks(self, extra=0):
         """Make G and D, by default with 852,609 and 212,865 parameters; codes and D's outputs have `extra` more numbers."""
         shape, width = self.checked_shape(), self.width
-        if not (isinstance(self.categories, int) and 0 <= self.categories <= self.latent_dim):
-            raise InputError(f"expected categories from 0 to latent_dim = {self.latent_dim}, got {self.categories!r}")
+        if type(self.categories) is not int or not 0 <= self.categories < self.latent_dim:
+            raise InputError(f"expected categories (0 for none) below latent_dim = {self.latent_dim}, got {self.categories!r}")
         if self.norm not in ("batch", "weight"):
             raise InputError(f"expected norm batch or weight, got {self.norm!r}")
         if self.lr is None:
