@@ -70,14 +70,15 @@ def categories(game, rng):
 
 
 def interpolation(game, rng):
-    """From code to code, three times, in COLUMNS steps. Prints length and confidence half-way."""
+    """From code to code, three times, in COLUMNS steps, from one digit to another. Prints length and confidence half-way."""
     classifier = metrics.load_classifier()
     a, b = game.latent(1000, rng).reshape(2, 500, -1)
     print(f"{'500 codes':<20} length  p(digit) > 0.9")
     for name, z in ("random", a), ("half-way, linear", lerp(a, b, 0.5)), ("half-way, spherical", slerp(a, b, 0.5)):
         sure = metrics.confidence(classifier.probabilities(game.generate(z)))[1]
         print(f"{name:<20} {np.linalg.norm(z, axis=1).mean():<6.2f}  {sure:.1%}")
-    surest = classifier.probabilities(game.generate(a)).max(1).argsort()[-6:]
+    p = classifier.probabilities(game.generate(a))
+    surest = p.argmax(0)[p.max(0).argsort()[-6:]]  # for six digits, the code that draws it most surely
     a, b = a[surest].reshape(2, 3, 1, -1)
     t = np.linspace(0, 1, COLUMNS)
     ways = np.stack([lerp(a, b, t), slerp(a, b, t)], 1)  # (3, 2, COLUMNS, d)
