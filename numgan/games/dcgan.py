@@ -55,7 +55,7 @@ class ConvolutionalGAN(ImageGAN):
 
     size_step = 4
     rates = 2e-3, 5e-4  # G's and D's
-    mark = 3.5  # in z, for its category: if it is much less, G does not notice; if it is much more, G draws one image for each
+    mark = 3.5  # in z, for its category: if it is much less, G does not notice it; if it is much more, some digits are lost
     fresh_z = False
 
     def prior(self, rng, size):
