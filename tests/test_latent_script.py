@@ -1,9 +1,6 @@
 """demos/latent.py: what it prints and draws, what it keeps, and how it fails."""
 
-import os
-import runpy
-import subprocess
-import sys
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +11,8 @@ from numgan import InputError, checkpoint, data, games, metrics, plotting
 from numgan.games import DCGAN, VanillaGAN
 from numgan.run import load_game
 
-ROOT = Path(__file__).resolve().parents[1]
+from .scripts import ROOT, process
+
 SCRIPT = ROOT / "demos" / "latent.py"
 
 
@@ -58,26 +56,11 @@ def draughtsman(tmp_path_factory):
     return path
 
 
-def process(*arguments, cwd, **environment):
-    """The script in a process of its own."""
-    return subprocess.run([sys.executable, str(SCRIPT), *map(str, arguments)], cwd=cwd, capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", **environment})
-
-
 @pytest.fixture
-def script(monkeypatch, capsys, tmp_path):
-    """A function that runs the script here, in an empty folder: (exit status or message, stdout, stderr)."""
+def run(script, monkeypatch, tmp_path):
+    """A function that runs demos/latent.py in an empty folder: (exit status, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
-        capsys.readouterr()
-        try:
-            runpy.run_path(str(SCRIPT), run_name="__main__")
-        except SystemExit as stop:
-            return stop.code, *capsys.readouterr()
-        return 0, *capsys.readouterr()
-    return run
+    return functools.partial(script, SCRIPT)
 
 
 @pytest.fixture
@@ -97,11 +80,11 @@ def height_in_rows(path):
     return (height / 2 - 2) / 30
 
 
-def test_codes_half_way_have_the_lengths_that_they_shall_and_the_seed_decides(script, draughtsman, tmp_path):
+def test_codes_half_way_have_the_lengths_that_they_shall_and_the_seed_decides(run, draughtsman, tmp_path):
     command = "interpolate", draughtsman, "--seed"
-    done = process(*command, 1, "--out", "new/a.png", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    again, other = (script(*command, seed, "--out", f"{seed}.png") for seed in (1, 2))
+    done = process(SCRIPT, *command, 1, "--out", "new/a.png", cwd=tmp_path)
+    assert done.stderr == ""
+    again, other = (run(*command, seed, "--out", f"{seed}.png") for seed in (1, 2))
     assert again == (0, done.stdout.replace(str(Path("new", "a.png")), "1.png"), "")
     sheet = Path("new", "a.png").read_bytes()
     assert sheet == Path("1.png").read_bytes() != Path("2.png").read_bytes()
@@ -113,8 +96,8 @@ def test_codes_half_way_have_the_lengths_that_they_shall_and_the_seed_decides(sc
     assert abs(lengths["half-way, linear"] - np.sqrt(50)) < 0.1
 
 
-def test_codes_add_up_to_digits_and_more_restarts_come_nearer(script, draughtsman, quick):
-    status, out, error = script("all", draughtsman, "--n", 3, "--restarts", 5, "--descent", 2, "--out", "sheet.png")
+def test_codes_add_up_to_digits_and_more_restarts_come_nearer(run, draughtsman, quick):
+    status, out, error = run("all", draughtsman, "--n", 3, "--restarts", 5, "--descent", 2, "--out", "sheet.png")
     assert (status, error) == (0, "")
     lines = out.splitlines()
     shares = [[int(share.strip("%")) for share in line.split()[4:]] for line in lines if line.startswith("means of")]
@@ -129,7 +112,7 @@ def test_codes_add_up_to_digits_and_more_restarts_come_nearer(script, draughtsma
     assert height_in_rows("sheet.png") == 6 + 1 + 5 + 1 + 4
 
 
-def test_each_category_has_a_row_and_a_most_frequent_digit(script, quick, monkeypatch, tmp_path):
+def test_each_category_has_a_row_and_a_most_frequent_digit(run, quick, monkeypatch, tmp_path):
     class Sorting(DCGAN):
         """Draws a 5 for the first category, a 0 for the second; for the third, a 1 or a 7, as the next number has it."""
 
@@ -146,7 +129,7 @@ def test_each_category_has_a_row_and_a_most_frequent_digit(script, quick, monkey
         game = Sorting(categories=k, width=1, rng=np.random.default_rng(0))
         about = {"game": "DCGAN", "settings": game.settings, "rng": {"game": game.rng.bit_generator.state}}
         checkpoint.save(tmp_path / f"{k}.npz", about, {f"game.{name}": array for name, array in game.state().items()})
-    status, out, error = script("categories", "3.npz", "--out", "sheet.png")
+    status, out, error = run("categories", "3.npz", "--out", "sheet.png")
     assert (status, error) == (0, "")
     lines = [line.split() for line in out.splitlines()]
     shares = [float(line[-1].strip("%")) for line in lines[1:-1]]
@@ -156,21 +139,21 @@ def test_each_category_has_a_row_and_a_most_frequent_digit(script, quick, monkey
     assert 50 <= min(each) < 60
     assert abs(all_of_them - sum(each) / 3) < 2  # the categories are not quite equally frequent
     assert height_in_rows("sheet.png") == 3
-    status = script("categories", "0.npz")[0]
-    assert status == "latent.py: error: 0.npz: expected a game whose codes name categories, got DCGAN without any"
+    error = run("categories", "0.npz")[2]
+    assert error == "latent.py: error: 0.npz: expected a game whose codes name categories, got DCGAN without any\n"
 
 
-def test_what_a_weak_generator_can_draw_is_drawn(script, quick, tmp_path):
+def test_what_a_weak_generator_can_draw_is_drawn(run, quick, tmp_path):
     game = VanillaGAN(variant="minimal", rng=np.random.default_rng(0))
     about = {"game": "VanillaGAN", "settings": game.settings, "rng": {"game": game.rng.bit_generator.state}}
     checkpoint.save(tmp_path / "weak.npz", about, {f"game.{name}": array for name, array in game.state().items()})
-    status, out, _ = script("all", "weak.npz", "--n", 2, "--restarts", 1, "--descent", 1, "--out", "sheet.png")
-    assert "surely draw" in str(status)  # the arithmetic needs digits
+    _, out, error = run("all", "weak.npz", "--n", 2, "--restarts", 1, "--descent", 1, "--out", "sheet.png")
+    assert "surely draw" in error  # the arithmetic needs digits
     assert out.splitlines()[-1] == "sheet.png"
     assert height_in_rows("sheet.png") == 6 + 1 + 4
 
 
-def test_the_comparison_trains_both_norms_once_and_goes_on(script, quick, monkeypatch):
+def test_the_comparison_trains_both_norms_once_and_goes_on(run, quick, monkeypatch):
     class Small(DCGAN):
         def __init__(self, **options):
             super().__init__(**{"width": 2} | options)
@@ -180,14 +163,14 @@ def test_the_comparison_trains_both_norms_once_and_goes_on(script, quick, monkey
     monkeypatch.setattr(plotting, "save_curves", lambda *args: None)  # slow, and tested elsewhere
     monkeypatch.setattr(plotting, "save_gif", lambda *args: None)
     command = "compare", "--seeds", 1, "--n", 2, "--restarts", 1, "--descent", 1
-    status, first, progress = script(*command, "--steps", 1)
+    status, first, progress = run(*command, "--steps", 1)
     assert status == 0
     assert "batch-0" in progress
     paths = {norm: Path("runs", "norms", f"{norm}-0", "checkpoint.npz") for norm in ("batch", "weight")}
     kept = {norm: path.read_bytes() for norm, path in paths.items()}
     assert [load_game(path).settings["norm"] for path in paths.values()] == list(paths)
     assert len({load_game(path).settings["lr"] for path in paths.values()}) == 1
-    assert script(*command, "--steps", 1) == (0, first, "")  # nothing is trained again, and the table is the same
+    assert run(*command, "--steps", 1) == (0, first, "")  # nothing is trained again, and the table is the same
     assert {norm: path.read_bytes() for norm, path in paths.items()} == kept
     lines = [line.split() for line in first.splitlines()]
     assert [(line[0], line[2]) for line in lines] == [
@@ -195,19 +178,20 @@ def test_the_comparison_trains_both_norms_once_and_goes_on(script, quick, monkey
     assert [line[-6:] for line in lines[:2]] == [line[-6:] for line in lines[2:]]  # of one seed
     assert 0 < float(lines[0][lines[0].index("held-out") + 1]) < 4
     paths["weight"].unlink()
-    assert script(*command, "--steps", 2)[0] == 0
+    assert run(*command, "--steps", 2)[0] == 0
     assert [len(checkpoint.load(path)[1]["history"]) for path in paths.values()] == [2, 2]
-    status = script(*command, "--steps", 1)[0]
-    assert status.startswith("latent.py: error: ")
-    assert str(paths["batch"]) in status
+    error = run(*command, "--steps", 1)[2]
+    assert error.startswith("latent.py: error: ")
+    assert str(paths["batch"]) in error
     paths["weight"].write_bytes(paths["batch"].read_bytes())
-    status = script(*command, "--steps", 2)[0]
-    assert status.startswith(f"latent.py: error: {paths['weight']}: expected a run with norm weight, got one with batch")
+    error = run(*command, "--steps", 2)[2]
+    said = f"latent.py: error: {paths['weight']}: expected a run with norm weight, got one with batch"
+    assert error.splitlines()[-1].startswith(said)
 
 
 def test_without_digits_that_were_held_out_it_says_which_and_where_from(draughtsman, tmp_path):
     (tmp_path / "empty").mkdir()
-    done = process("reconstruct", draughtsman, cwd=tmp_path, NUMGAN_DATA=str(tmp_path / "empty"))
+    done = process(SCRIPT, "reconstruct", draughtsman, cwd=tmp_path, succeeds=False, NUMGAN_DATA=str(tmp_path / "empty"))
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith("latent.py: error: expected MNIST's test set")
@@ -224,17 +208,16 @@ def test_without_digits_that_were_held_out_it_says_which_and_where_from(draughts
     (["all", "CHECKPOINT", "--descent", "-2"], ["--descent", "-2"]), (["compare", "--seeds", "0"], ["--seeds", "0"]),
     (["compare", "--steps", "0"], ["--steps", "0"]), (["arithmetic", "untrained.npz"], ["surely draw", "30"]),
     (["categories", "CHECKPOINT"], ["categories", "VanillaGAN"]), (["interpolate", "small.npz"], ["28, 28, 1"])])
-def test_mistakes_end_in_one_line(script, draughtsman, quick, arguments, mentions):
+def test_mistakes_end_in_one_line(run, draughtsman, quick, arguments, mentions):
     if arguments[1:] in (["untrained.npz"], ["small.npz"]):
         kind, settings = (VanillaGAN, {"variant": "minimal"}) if arguments[1] == "untrained.npz" else (DCGAN, {"size": 8})
         game = kind(**settings, rng=np.random.default_rng(0))
         about = {"game": type(game).__name__, "settings": game.settings, "rng": {"game": game.rng.bit_generator.state}}
         checkpoint.save(arguments[1], about, {f"game.{name}": array for name, array in game.state().items()})
     before = list(Path().rglob("*"))
-    status, _, error = script(*(draughtsman if word == "CHECKPOINT" else word for word in arguments))
-    line = status if isinstance(status, str) else error.splitlines()[-1]
+    _, _, error = run(*(draughtsman if word == "CHECKPOINT" else word for word in arguments))
+    (line,) = [line for line in error.splitlines() if not line.startswith("usage: ")]
     assert line.startswith("latent.py")
     assert ": error: " in line
-    assert "\n" not in line
     assert [mention for mention in mentions if mention not in line] == []
     assert list(Path().rglob("*")) == before
