@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 from engines import BATCHES, ENGINES, environment, measure, numgan_game
@@ -166,15 +167,15 @@ def main():
     print(f"{'engine':20} {'median':>9} {'best':>9} {'peak':>8} {'10,000 samples':>15}")
     for engine in engines:
         results = [r[engine] for r in rounds]
-        median, best = sorted(r["median"] for r in results)[len(results) // 2], min(min(r["times"]) for r in results)
+        typical, best = median(r["median"] for r in results), min(min(r["times"]) for r in results)
         peak, sample = max(r["peak"] for r in results), min(r["sample"] for r in results)
-        print(f"{engine:20} {median * 1e3:6.1f} ms {best * 1e3:6.1f} ms {peak:5.0f} MB {sample:13.2f} s")
+        print(f"{engine:20} {typical * 1e3:6.1f} ms {best * 1e3:6.1f} ms {peak:5.0f} MB {sample:13.2f} s")
     if len(engines) == 1:
         print("to compare with PyTorch: pip install torch")
         return
     for what in ("median", "sample"):
         ratios = sorted(min(r[e][what] for e in engines[1:]) / r["numgan"][what] for r in rounds)
-        print(f"PyTorch's {what} / numgan's: {ratios[len(ratios) // 2]:.2f} ({ratios[0]:.2f} … {ratios[-1]:.2f})")
+        print(f"PyTorch's {what} / numgan's: {median(ratios):.2f} ({ratios[0]:.2f} … {ratios[-1]:.2f})")
 
 
 if __name__ == "__main__":

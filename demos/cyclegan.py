@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from numgan import Adam, InputError, LinearDecay, console, data, metrics, plotting, softmax_cross_entropy
+from numgan import Adam, InputError, LinearDecay, checkpoint, console, data, metrics, plotting, softmax_cross_entropy
 from numgan.batches import ImageBatches, UnpairedBatches
 from numgan.console import SEED, file, whole
 from numgan.files import atomic
 from numgan.games import CyCADA, CycleGAN
 from numgan.progress import Progress
 from numgan.resample import distorted
-from numgan.run import Run, continued, load_game
-from numgan.training import train
+from numgan.run import Run, continued, load_game, same_run
+from numgan.training import train, unfinished
 
 HOUSES, TESTED = 20_000, 5000  # house numbers to train on; images of each kind to test with
 STEPS, SEMANTIC_STEPS = 8000, 16_000
@@ -106,13 +106,15 @@ def training(args):
     y, labels = houses(1, 200 if quick else HOUSES)
     game_rng, rng = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(2))
     kind, settings = (CyCADA, {"warm_up": steps // 4}) if args.semantic else (CycleGAN, {})
+    if (path := out / "checkpoint.npz").exists():  # another run's folder is refused before the reader is put there
+        same_run(path, {"game": kind.__name__}, checkpoint.load(path)[0])
     game = kind(**settings, lr_steps=steps, rng=game_rng, **(QUICK if quick else {}))
     if args.semantic:
-        taught = reader(out / f"reader{'-quick' * quick}.npz", y, labels, args.seed, 2 if quick else 1600)
+        taught = reader(out / f"reader-{args.seed}{'-quick' * quick}.npz", y, labels, args.seed, 2 if quick else 1600)
         game.classifier.load_state(taught.net.state())
     batches = UnpairedBatches(ImageBatches(x, game.batch_size, rng), ImageBatches(y, game.batch_size, rng))
     run = continued(Run(game, batches, out, {"data": args.data, "seed": args.seed}))
-    if run.step < steps:
+    if unfinished(run, steps):
         train(run, steps, args.every)
     test_y = houses(2, 40 if quick else TESTED)
     table({str(out): run.game}, test_x, test_y, judge(out, quick))

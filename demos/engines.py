@@ -16,6 +16,7 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 from mnist_gan import DEFAULTS, new_run
@@ -192,7 +193,7 @@ def measure(engine, steps, samples=0, **job):
     with Engine(engine, **job) as running:
         running.ask(WARM_UP)
         result, _ = running.ask(steps, samples)
-    return result | {"median": sorted(result["times"])[len(result["times"]) // 2]}
+    return result | {"median": median(result["times"])}
 
 
 if __name__ == "__main__":

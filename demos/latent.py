@@ -23,7 +23,7 @@ from numgan.console import SEED, file, whole
 from numgan.games import DCGAN, GAN, StackGAN
 from numgan.latent import descend, lerp, reconstruct, slerp
 from numgan.run import Run, continued, load_game
-from numgan.training import train
+from numgan.training import train, unfinished
 
 COLUMNS = 16  # of a sheet
 CODES = 4000  # from which arithmetic chooses
@@ -167,7 +167,7 @@ def compare(args):
         run = norm_run(args.out / f"{norm}-{seed}", norm, seed, images)
         if run.step > args.steps:
             raise InputError(f"{run.path}: expected at most {args.steps} steps (--steps), got {run.step}")
-        if run.step < args.steps:
+        if unfinished(run, args.steps):
             print(run.out, file=sys.stderr)
             train(run, args.steps)
         rng = np.random.default_rng(seed)

@@ -12,7 +12,7 @@ from numgan.batches import PointBatches
 from numgan.console import SEED, whole
 from numgan.games.mixture import MIXTURES, MixtureGAN, MixtureLSGAN
 from numgan.run import Run, continued, intact, recorded
-from numgan.training import complete, train
+from numgan.training import train, unfinished
 
 GAMES = {"vanilla": MixtureGAN, "least-squares": MixtureLSGAN}
 DEFAULTS = {"mixture": "ring", "loss": "vanilla", "pack": 2, "steps": 15000, "every": 500, "seed": 0}
@@ -66,7 +66,7 @@ def draw(path, run):
 def completed(about, out):
     """The run with these options, trained or resumed until all its steps are done."""
     run = continued(new_run(about, out), may_differ=("every",))
-    if run.step < about["steps"]:
+    if unfinished(run, about["steps"]):
         out.mkdir(parents=True, exist_ok=True)
         print(out, file=sys.stderr)
         train(run, about["steps"], about["every"])
@@ -109,7 +109,7 @@ def main():
         raise InputError(f"{run.out} already holds a run: choose another --out, or resume it: --resume "
                          f"{shlex.quote(str(run.path))}")
     try:
-        if "steps" in options or run.step != run.about["steps"] or not complete(run):  # else there is nothing left to do
+        if "steps" in options or unfinished(run, run.about["steps"]):
             train(run, run.about["steps"], run.about["every"])
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"resume with: {console.command(sys.argv[0], '--resume', run.path)}") from None

@@ -16,7 +16,7 @@ from numgan.console import SEED, whole
 from numgan.doctor import Doctor
 from numgan.games import ACGAN, BEGAN, DCGAN, LSGAN, SGAN, FixMatchSGAN, VanillaGAN
 from numgan.run import Run, intact, load_game, recorded
-from numgan.training import complete, train
+from numgan.training import train, unfinished
 
 GAMES = {"dcgan": (DCGAN, {}), "dense": (VanillaGAN, {"variant": "dense"}), "shallow": (VanillaGAN, {"variant": "shallow"}),
          "minimal": (VanillaGAN, {"variant": "minimal"}), "lsgan": (LSGAN, {}), "sgan": (SGAN, {}),
@@ -156,7 +156,7 @@ def main():
     wanted = options.get("steps")
     run = run_for(options)
     try:
-        if wanted or run.step != run.about["steps"] or not complete(run):  # else there is nothing left to do
+        if wanted or unfinished(run, run.about["steps"]):
             train(run, run.about["steps"], run.about["every"], Doctor(digits=run.about["data"] in data.NAMES))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"resume with: {console.command(sys.argv[0], '--resume', run.path)}") from None

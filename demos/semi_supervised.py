@@ -16,7 +16,7 @@ from numgan.console import whole
 from numgan.files import atomic
 from numgan.games import SGAN, FixMatchSGAN
 from numgan.run import Run, continued
-from numgan.training import train
+from numgan.training import train, unfinished
 
 PUBLISHED = {25: "80.2", 50: "85.9", 100: "92.8 (Salimans et al.: 99.07)", 1000: "96.4"}  # Odena 2016, table 1, in %
 SUPERVISED_STEPS = 1000
@@ -59,7 +59,7 @@ def new_run(kind, out, images, labels, n, seed, steps):
 def semi_supervised(run, steps):
     """The game of a run after all its steps; resumed if its folder holds a checkpoint."""
     run = continued(run)
-    if run.step < steps:
+    if unfinished(run, steps):
         train(run, steps, every=1000)
     return run.game
 
@@ -114,8 +114,11 @@ def saved(path):
     """The rows of results.csv: values of KEYS -> row. InputError if the file is not one."""
     if not path.exists():
         return {}
-    with open(path, newline="", encoding="utf-8", errors="replace") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with open(path, newline="", encoding="utf-8", errors="replace") as file:
+            rows = list(csv.DictReader(file))
+    except csv.Error as error:
+        raise InputError(f"{path}: expected a table, got {error}") from None
     for row in rows:
         accuracies = [row.get(method) or "" for method in METHODS]
         if not set(KEYS) <= row.keys() <= {*KEYS, *METHODS} or not all(re.fullmatch(r"(\d+\.\d\d)?", a) for a in accuracies):

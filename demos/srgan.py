@@ -12,7 +12,7 @@ from numgan.games import SRGAN
 from numgan.games.srgan import FACTOR
 from numgan.resample import bicubic
 from numgan.run import Run, continued
-from numgan.training import train
+from numgan.training import train, unfinished
 
 PHASES = {"mse": {"lr": 1e-3}, "perceptual": {"lr": 3e-4, "average": 0.995}}  # settings of each
 QUICK = {"width": 4, "blocks": 1}
@@ -56,7 +56,7 @@ def trained(args, objective, steps, images, show, first=None):
     run = Run(game, ImageBatches(images, game.batch_size, data_seed), args.out / objective,
               {"data": args.data, "seed": args.seed}, draw)
     run = continued(run)
-    if run.step < steps:
+    if unfinished(run, steps):
         print(run.out)
         train(run, steps, args.every)
     return run.game

@@ -4,6 +4,7 @@ python demos/stackgan.py say runs/stackgan/stage-2/checkpoint.npz "a bold seven 
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from numgan.games import StackGAN
 from numgan.memory import check_memory
 from numgan.resample import bicubic, resampled
 from numgan.run import Run, continued, load_game
-from numgan.training import train
+from numgan.training import train, unfinished
 
 QUICK = {"width": 2, "latent_dim": 4, "caption_dim": 4}
 SHOWN = ("a zero", "a thin one leaning right", "a bold one leaning left", "a thin two", "a bold three standing upright",
@@ -26,10 +27,11 @@ COLUMNS = 8
 
 
 def arguments():
-    """The command line."""
+    """The command line of a training."""
     parser = argparse.ArgumentParser(usage="%(prog)s [say CHECKPOINT CAPTION] [options]", description=(
         "Train a generator that draws digits from captions: first 14 x 14 pixels, then 28 x 28. Measure how well it follows "
-        "the captions, and how good the digits are. If interrupted, the same command resumes."))
+        "the captions, and how good the digits are. If interrupted, the same command resumes. `say` draws what a caption asks "
+        "for; say --help lists its options."))
     add = parser.add_argument
     add("--steps", type=whole(), nargs=2, metavar=("FIRST", "SECOND"), help="steps of the two stages; default 4000 4000")
     add("--seed", type=SEED, default=0, help="random seed; default 0")
@@ -38,15 +40,21 @@ def arguments():
     add("--every", type=whole(), default=1000, help="steps between sheets and checkpoints; default 1000")
     add("--out", type=Path, help="folder for the results; default runs/stackgan")
     add("--quick", action="store_true", help="tiny networks, 20 steps each, few digits: to see that everything runs")
-    commands = parser.add_subparsers(dest="command", metavar="say", help="draw what a caption asks for; say --help")
-    add = commands.add_parser("say", prog=parser.prog, usage="%(prog)s say CHECKPOINT CAPTION [options]").add_argument
+    return parser.parse_args()
+
+
+def say_arguments(words):
+    """The command line after `say`."""
+    parser = argparse.ArgumentParser(usage="%(prog)s say CHECKPOINT CAPTION [options]",
+                                     description="Draw what a caption asks for.")
+    add = parser.add_argument
     add("checkpoint", type=Path, metavar="CHECKPOINT", help="of either stage, such as runs/stackgan/stage-2/checkpoint.npz")
     add("caption", metavar="CAPTION", help='such as "a bold seven leaning right", or just "a seven"')
     add("--n", type=whole(1, 10**6), default=16, help="how many digits; default 16")
     add("--seed", type=SEED, default=0, help="random seed; default 0")
     add("--out", type=file(".png", ".npz"), default=Path("runs", "said.png"),
         help="runs/said.png (default): a sheet; *.npz: `images`, float32 (n, H, W, 1) in [-1, 1], and `caption`")
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
 def say(args):
@@ -87,7 +95,7 @@ def trained(args, stage, steps, images, traits, first=None):
         game.first.load_state(first.drawing_network.state())
     batches = CaptionBatches(images, game.batch_size, data_seed, traits)
     run = continued(Run(game, batches, args.out / f"stage-{stage}", {"data": args.data, "seed": args.seed}))
-    if run.step < steps:
+    if unfinished(run, steps):
         print(run.out)
         train(run, steps, args.every)
     return run.game
@@ -126,9 +134,9 @@ def save_rows(path, small, images):
 
 def main():
     """Both stages, the table, the sheet."""
+    if sys.argv[1:2] == ["say"]:
+        return say(say_arguments(sys.argv[2:]))
     args = arguments()
-    if args.command == "say":
-        return say(args)
     args.steps = args.steps or ([20, 20] if args.quick else [4000, 4000])
     args.out = args.out or Path("runs", "stackgan-quick" if args.quick else "stackgan")
     images, traits, held_out, asked = digits(args)

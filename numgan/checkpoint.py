@@ -31,6 +31,14 @@ def save(path, about, arrays):
                 np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
 
 
+def is_checkpoint(path):
+    """Whether this file is a checkpoint, as far as its list of contents tells."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return ABOUT in archive.namelist()
+
+
 def load(path):
     """(about, arrays) as they were saved. InputError if the file is missing, truncated, damaged or no checkpoint."""
     if os.path.exists(path) and not os.path.isfile(path):

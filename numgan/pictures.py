@@ -146,9 +146,11 @@ def _npz(path):
             check_memory(sum(info.file_size for info in archive.infolist()), path)
         with np.load(path) as archive:
             images, labels = (archive[name] if name in archive.files else None for name in ("images", "labels"))
+            if isinstance(images, bytes) or isinstance(labels, bytes):  # NumPy gives them as they are
+                raise ValueError("images or labels that are no array")
     except InputError:
         raise
-    except (*DAMAGED, OSError, zlib.error) as error:
+    except (*DAMAGED, OSError, RuntimeError, zlib.error) as error:  # RuntimeError: it is encrypted
         raise InputError(f"{path}: expected a sound .npz file; got {type(error).__name__}: {error!s:.100}") from None
     got = "no such array" if images is None else f"{images.dtype} {images.shape}"
     if images is not None and images.ndim == 3:

@@ -12,6 +12,7 @@ import numpy as np
 from .errors import InputError
 from .files import atomic
 from .graph import graph, layout, print_graph
+from .memory import check_memory
 
 __all__ = ["draw_graph", "print_graph", "save_curves", "save_figure", "save_gif", "save_lines", "save_plane",
            "save_rows", "save_sheet", "sheet"]
@@ -111,20 +112,23 @@ def save_gif(path, pictures, fps=5):
     from matplotlib.animation import PillowWriter
     from matplotlib.figure import Figure
     from matplotlib.image import imread
-    frames = []
-    for picture in pictures:
+
+    def frame(picture):
         try:
-            frames.append(imread(picture))
+            return imread(picture)
         except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises at damaged bytes
             raise InputError(f"{picture}: expected a PNG picture for {path}, got a damaged one ({error!s:.60}); remove it and "
                              "resume the run") from None
-    height, width = frames[0].shape[:2]
+
+    pictures = [*pictures]
+    height, width = frame(pictures[0]).shape[:2]
+    check_memory(4 * height * width * len(pictures), path)
     figure = Figure(figsize=(width / 100, height / 100), dpi=100)
-    shown = figure.figimage(frames[0])
+    shown = figure.figimage(frame(pictures[0]))
     writer = PillowWriter(fps=fps)
     with atomic(path) as temporary, writer.saving(figure, temporary, dpi=100):
-        for frame in frames + [frames[-1]] * (2 * fps):
-            shown.set_data(frame)
+        for picture in pictures + [pictures[-1]] * (2 * fps):
+            shown.set_data(frame(picture))
             writer.grab_frame()
 
 

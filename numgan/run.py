@@ -1,7 +1,8 @@
 """A run: a game, its batches, its history and its folder; how a checkpoint holds them, and how a run is resumed.
 
-Nothing here depends on the kind of game, on what a batch holds or on what a sheet shows: see games/game.py, batches.py and
-games/looks.py. Read training.py next: the loop that plays a run.
+`Run` does not depend on the kind of game, on what a batch holds or on what a sheet shows: see games/game.py, batches.py and
+games/looks.py. Only `_game` knows some games by name, to read the checkpoints of earlier versions. Read training.py next: the
+loop that plays a run.
 """
 
 import math
@@ -60,7 +61,7 @@ class Run:
         arrays = {f"game.{name}": array for name, array in self.game.state().items()}
         columns = list(self.history[0]) if self.history else []
         arrays |= {"z": self.inputs, "history": np.array([[row[c] for c in columns] for row in self.history], np.float64)}
-        own = self.batches.rng.bit_generator is not self.game.rng.bit_generator  # None below: one generator draws both
+        own = self.batches.rng.bit_generator is not self.game.rng.bit_generator  # if not, one draws both, and is saved once
         about = {"game": type(self.game).__name__, "settings": self.game.settings, "batch": self.batches.size,
                  "rng": {"game": self.game.rng.bit_generator.state,
                          "batches": self.batches.rng.bit_generator.state if own else None},
@@ -154,7 +155,7 @@ def recorded(path, options, defaults, may_differ):
         missing = defaults if not isinstance(about, dict) else missing
         raise InputError(f"{path}: expected a run of this script, got one that does not record {', '.join(sorted(missing))}")
     for name in options.keys() - set(may_differ):
-        if options[name] != about.get(name):
+        if name not in about or options[name] != about[name]:
             raise InputError(f"--{name.replace('_', '-')} {options[name]}: the run in {path} was started with "
                              f"{about.get(name, 'the default')!s:.40}, which cannot be changed")
     return about | options

@@ -26,20 +26,23 @@ from .errors import InputError
 from .files import alone_in, atomic, remove_leftovers
 from .progress import Progress
 
+HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
+
 
 def train(run, steps, every=200, remarks=None):
     """Train until the run has done `steps` steps in all; draw and save every `every` steps and at the end. Returns run.history.
 
     remarks(run), lines of text, are printed after each sheet. Ctrl-C (or SIGTERM, SIGHUP) finishes the step, saves, reports
-    where, and raises KeyboardInterrupt; a second one stops at once. A loss that is not finite raises FloatingPointError; the
-    last good checkpoint stays. A run that has done all its steps, but was killed before its last picture, draws that.
+    where, and raises KeyboardInterrupt; a second Ctrl-C or SIGTERM stops at once. A signal that the process was started to
+    ignore (`nohup`) stays ignored. A loss that is not finite raises FloatingPointError; the last good checkpoint stays. A run
+    that has done all its steps, but was killed before its last picture, draws that.
 
     Raises InputError for bad arguments, and if another process is at work in the run's folder.
     """
     for name, value in {"steps": steps, "every": every}.items():
         if not (isinstance(value, (int, np.integer)) and 1 <= value <= 10**12):
             raise InputError(f"train: expected an integer {name} from 1 to 10¹², got {value!r:.60}")
-    if steps < run.step or (steps == run.step and complete(run)):
+    if steps < run.step or not unfinished(run, steps):
         raise InputError(f"train: expected more than the {run.step} steps already done (steps is the total, as is a script's "
                          f"--steps), got {steps}")
     if steps > (run.game.last_step or steps):
@@ -59,7 +62,11 @@ def train(run, steps, every=200, remarks=None):
                 write_row(row)
             run.history.append(row)
             drawn = run.step % every == 0 or run.step == steps
-            progress.show(row, lasting=drawn)
+            try:
+                progress.show(row, lasting=drawn)
+            except OSError:  # nobody can read it: the terminal was closed
+                run.save()
+                raise
             if drawn or stop:
                 snapshot(run)
                 for line in remarks(run) if remarks else ():
@@ -79,15 +86,18 @@ def sheet_path(run):
 
 def sheets(run):
     """The sample sheets in the run's folder, in order."""
-    return sorted((run.out / "samples").glob("step_*.png"))
+    return sorted((run.out / "samples").glob("step_*.png"), key=lambda path: (len(path.name), path.name))
+
+
+def unfinished(run, steps):
+    """Whether `train` has something left to do: steps, or pictures."""
+    return run.step < steps or not complete(run)
 
 
 def complete(run):
     """Whether the run's folder holds all that `train` leaves at the end: a run killed while it drew its GIF lacks that."""
     gif, last = run.out / "progress.gif", sheet_path(run)
-    if not run.path.exists():  # it was resumed from elsewhere, and has nothing to do here
-        return True
-    there = all(path.exists() for path in (gif, last, run.out / "curves.png", run.out / "log.csv"))
+    there = all(path.exists() for path in (run.path, gif, last, run.out / "curves.png", run.out / "log.csv"))
     return there and gif.stat().st_mtime >= last.stat().st_mtime
 
 
@@ -99,6 +109,8 @@ def _folder(run):
     with alone_in(run.out, wait=False):
         if run.path.exists() and not (run.saved and run.saved.exists() and run.path.samefile(run.saved)):
             raise InputError(f"{run.out}: expected a folder without a run, or this one's, got another run's {run.path.name}")
+        if sheets(run) and not run.path.exists():  # not left by a killed run, which saves before it draws
+            raise InputError(f"{run.out}: expected a folder without another run's pictures, got {sheets(run)[0].name}")
         with _located(run, run.step):
             for folder in (run.out, run.out / "samples"):
                 remove_leftovers(folder)
@@ -154,16 +166,18 @@ def _write_rows(file, rows, header):
 
 @contextmanager
 def _stop_requests():
-    """Yields a list that the first Ctrl-C, SIGTERM or SIGHUP makes true; the second acts as usual."""
+    """Yields a list that the first Ctrl-C, SIGTERM or SIGHUP makes true; a second Ctrl-C or SIGTERM acts as usual."""
     requests, before = [], {}
 
     def note(number, frame):
         requests.append(number)
-        signal.signal(number, before[number])
+        if number != HANG_UP:  # a closed terminal sends it twice
+            signal.signal(number, before[number])
 
     if threading.current_thread() is threading.main_thread():  # only there can signals be handled
-        for number in {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:  # Windows has no SIGHUP
-            before[number] = signal.signal(number, note)
+        for number in {signal.SIGINT, signal.SIGTERM, HANG_UP} - {None}:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, note)
     try:
         yield requests
     finally:

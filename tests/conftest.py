@@ -7,12 +7,14 @@ pytest --hypothesis-profile=thorough    1,000 random examples each, full Jacobia
 
 import gc
 import os
+import signal
 import warnings
 
 for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(variable, "1")  # the arrays here are small; must be set before NumPy is first imported
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
 
 from .digits import fake
@@ -34,6 +36,18 @@ def pytest_configure(config):
     """A reference that drops an imaginary part would compute a wrong derivative: make that an error."""
     warnings.simplefilter("error", ComplexWarning)
     config.addinivalue_line("filterwarnings", f"error::{ComplexWarning.__module__}.ComplexWarning")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def stop_requests():
+    """Ctrl-C and SIGTERM act as usual, even if the suite was started in the background of a script, where they are ignored."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    ignored = [number for number in usual if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, usual[number])
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def pytest_collection_finish():

@@ -1,7 +1,6 @@
 """Runs that are killed, locked out, starved of disk, or fed with foreign files: nothing is lost, locked, or left hanging."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -330,20 +329,3 @@ def test_a_batch_larger_than_the_memory_is_refused_before_it_is_drawn(tmp_path, 
         Run(DCGAN(rng=np.random.default_rng(0)), ImageBatches(np.zeros((1, 28, 28), np.uint8), size, np.random.default_rng(1)),
             tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-@WAITS
-@pytest.mark.usefixtures("undrawn")
-def test_a_hangup_saves_as_ctrl_c_does(tmp_path, monkeypatch):
-    run = new_run(tmp_path)
-    step = run.game.step
-
-    def hanging_up(*batch):
-        if run.step == 2:
-            signal.raise_signal(signal.SIGHUP)
-        return step(*batch)
-
-    monkeypatch.setattr(run.game, "step", hanging_up)
-    with pytest.raises(KeyboardInterrupt):
-        train(run, 9)
-    assert resumed(run).step == 3

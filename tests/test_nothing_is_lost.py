@@ -1,0 +1,134 @@
+"""What a user made stays, and what they asked for is done or refused: folders, files and options of the scripts."""
+
+import csv
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from numgan import checkpoint, data, plotting
+from numgan.training import sheet_path, sheets, train
+
+from .errors import refused
+from .runs import contents, new_run, resumed
+from .scripts import ROOT
+
+DEMOS = ROOT / "demos"
+TRAIN, CYCLES, STACK = (DEMOS / f"{name}.py" for name in ("mnist_gan", "cyclegan", "stackgan"))
+
+
+# ---- folders
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_pictures_whose_checkpoint_was_moved_away_are_not_replaced(tmp_path):
+    run = new_run(tmp_path)
+    train(run, 2, every=1)
+    run.path.rename(tmp_path / "best.npz")
+    before = contents(tmp_path)
+    with refused(tmp_path, "step_000000.png"):
+        train(new_run(tmp_path), 4)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_complete_run_goes_on_in_another_folder_as_a_copy(tmp_path):
+    run = new_run(tmp_path / "first")
+    train(run, 2, every=1)
+    copy = resumed(run, tmp_path / "copy")
+    train(copy, 2, every=1)
+    assert copy.path.read_bytes() == run.path.read_bytes()
+    assert contents(copy.out).keys() == contents(run.out).keys() - {f"samples/step_00000{i}.png" for i in range(2)}
+
+
+def test_sheets_stand_in_the_order_of_their_steps(tmp_path):
+    run = new_run(tmp_path)
+    paths = []
+    for step in (0, 999_999, 1_000_000, 20_000_000):
+        run.history = range(step)
+        paths.append(sheet_path(run))
+    paths[0].parent.mkdir()
+    for path in paths[::-1]:
+        path.touch()
+    assert sheets(run) == paths
+
+
+def test_cyclegan_writes_nothing_into_the_folder_of_another_run(fails, tmp_path):
+    run = new_run(tmp_path / "other")
+    run.save()
+    fails(CYCLES, "train", "--semantic", "--quick", "--data", "digits-10k", "--out", run.out, mentions=[run.path, "CyCADA"])
+
+
+def test_the_same_command_draws_pictures_that_are_missing(script, tmp_path, monkeypatch):
+    for name in ("save_curves", "save_gif"):
+        monkeypatch.setattr(plotting, name, lambda path, *_: Path(path).touch())
+    monkeypatch.chdir(tmp_path)
+    command = STACK, "--quick", "--data", "digits-10k", "--steps", 2, 2
+    assert script(*command)[0] == 0
+    whole = contents(tmp_path)
+    for stage in (1, 2):
+        Path("runs", "stackgan-quick", f"stage-{stage}", "progress.gif").unlink()
+    assert script(*command)[0] == 0
+    assert contents(tmp_path) == whole
+
+
+# ---- files
+
+
+@pytest.mark.parametrize("name", ["sample", "stackgan", "train_classifier"])
+def test_no_script_writes_over_a_checkpoint(fails, tmp_path, name):
+    run = new_run(tmp_path / "run")
+    run.save()
+    words = {"sample": [run.path], "stackgan": ["say", run.path, "a seven"], "train_classifier": []}[name]
+    fails(DEMOS / f"{name}.py", *words, "--out", run.path, mentions=[run.path])
+
+
+@pytest.mark.parametrize("out", [".png", "folder/.npz"])
+def test_a_file_needs_a_name_before_its_suffix(fails, tmp_path, out):
+    run = new_run(tmp_path / "run")
+    run.save()
+    fails(DEMOS / "sample.py", run.path, "--out", out, mentions=[out])
+
+
+def encrypted(path):
+    """Mark the members of a zip file as encrypted."""
+    content = bytearray(path.read_bytes())
+    for signature, flags in (b"PK\x03\x04", 6), (b"PK\x01\x02", 8):
+        place = -1
+        while (place := content.find(signature, place + 1)) >= 0:
+            content[place + flags] |= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("fault", ["text as images", "text as labels", "encrypted"])
+def test_an_npz_file_without_arrays_is_refused(tmp_path, fault):
+    path = tmp_path / "own.npz"
+    np.savez(path, images=np.zeros((3, 8, 8), np.uint8))
+    if fault == "encrypted":
+        encrypted(path)
+    else:
+        with zipfile.ZipFile(path, "w" if "images" in fault else "a") as archive:
+            archive.writestr(f"{fault.split()[-1]}.npy", "hello")
+    with refused(path, "sound .npz"):
+        data.load(str(path))
+
+
+def test_a_table_with_an_endless_field_is_refused(fails, tmp_path):
+    (tmp_path / "results.csv").write_text("a" * (csv.field_size_limit() + 1))
+    fails(DEMOS / "semi_supervised.py", "--data", "digits-10k", "--out", tmp_path, mentions=[tmp_path / "results.csv"])
+
+
+# ---- options
+
+
+def test_an_option_that_means_none_is_not_taken_for_one_that_was_not_given(fails, script, tmp_path, monkeypatch, undrawn):
+    monkeypatch.chdir(tmp_path)
+    assert script(TRAIN, "--game", "minimal", "--steps", 1, "--batch", 4)[0] == 0
+    path = Path("runs", "minimal", "checkpoint.npz").resolve()
+    fails(TRAIN, "--resume", path, "--steps", 2, "--average", 0, mentions=["--average", path])
+    assert "average" not in checkpoint.load(path)[0]["run"]
+
+
+def test_stackgan_says_nothing_with_options_of_a_training(fails, tmp_path):
+    fails(STACK, "--seed", 5, "say", tmp_path / "checkpoint.npz", "a seven", mentions=["say"])
