@@ -116,7 +116,7 @@ def test_the_demo_trains_measures_translates_and_goes_on(script, fails, undrawn,
     game = load_game(out / "checkpoint.npz")
     assert (int(game.g_optimizer.t), game.warm_up, game.lr_steps) == (2, 0, 2)
     reading = metrics.network(np.random.default_rng(9), channels=3)
-    reading.load(out / "reader-quick.npz")
+    reading.load(out / "reader-0-quick.npz")
     assert same(reading.state(), game.classifier.state())
     again = script(DEMO, "train", "--semantic", "--quick", *options, "--steps", 2)
     assert again[:2] == (0, first[first.index("20 digits and 40"):])
