@@ -30,8 +30,8 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help="COMMAND --help lists its options")
     add = commands.add_parser("train", usage="%(prog)s [options]").add_argument
-    add("--semantic", action="store_true", help="semantic consistency: a classifier of house numbers must read the same digit "
-        "before and after a translation")
+    add("--semantic", action="store_true", help="semantic consistency: a translation should keep the digit, as a classifier of "
+        "house numbers and a student that learns to read handwriting without labels see it")
     add("--steps", type=whole(), help=f"training steps; default {STEPS}, with --semantic {SEMANTIC_STEPS}")
     add("--seed", type=SEED, default=0, help="random seed; default 0")
     add("--every", type=whole(), default=500, help="steps between sheets and checkpoints; default 500")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from numgan import InputError, console, data, metrics, plotting
+from numgan import InputError, captions, console, data, metrics, plotting
 from numgan.batches import ImageBatches
 from numgan.console import SEED, file, whole
 from numgan.games import DCGAN, GAN, StackGAN
@@ -89,7 +89,7 @@ def arithmetic(game, rng):
     """The EQUATIONS, a row each, with means of ten codes. Prints how often bold a - thin a + thin b is a bold b."""
     z = game.latent(CODES, rng)
     images, classifier = game.generate(z), metrics.load_classifier()
-    probabilities, ink = classifier.probabilities(images), stroke_mass(images)
+    probabilities, ink = classifier.probabilities(images), captions.ink(images)
     bold, thin = [], []  # for each digit, a third of the codes that draw it with certainty
     for digit in range(10):
         sure = np.flatnonzero(probabilities[:, digit] > 0.99)
@@ -112,7 +112,7 @@ def arithmetic(game, rng):
     for k in 1, 3, 10:
         drawn = [game.generate(codes) for codes in add_up(pairs, k)[1].swapaxes(0, 1)]
         read = np.stack([classifier.probabilities(x).argmax(1) for x in drawn], 1) == wanted
-        bolder = stroke_mass(drawn[3]) > stroke_mass(drawn[2])
+        bolder = captions.ink(drawn[3]) > captions.ink(drawn[2])
         shares = read[:, :3].all(1).mean(), read[:, 3].mean(), bolder.mean()
         print(f"means of {k:<2} codes           {shares[0]:<17.0%} {shares[1]:<16.0%} {shares[2]:.0%}")
     chosen, codes = add_up(EQUATIONS, 10)
@@ -125,13 +125,8 @@ def arithmetic(game, rng):
     return rows.reshape(-1, *images.shape[1:])
 
 
-def stroke_mass(images):
-    """Mean ink per pixel, in [0, 1]."""
-    return (images.mean((1, 2, 3)) + 1) / 2
-
-
 def digits(args):
-    """Digits to reconstruct, in [-1, 1]. With any --data, mnist_gan.py trains on digits-10k, and not on MNIST's test set."""
+    """Digits to reconstruct, in [-1, 1]: from MNIST's test set, and from digits-10k, a part of its training set."""
     try:
         held_out = data.mnist("test", args.data_dir)[0]
     except InputError as error:

@@ -40,15 +40,6 @@ def arguments():
     return parser.parse_args()
 
 
-def digits(name, folder):
-    """Training images and labels, test images and labels."""
-    images, labels = data.load(name, folder)
-    if name == "mnist":
-        return images, labels, *data.mnist("test", folder)
-    held_out = np.arange(len(images)) % 5 == 0
-    return images[~held_out], labels[~held_out], images[held_out], labels[held_out]
-
-
 def new_run(kind, out, images, labels, n, seed, steps):
     """SGAN or FixMatchSGAN with n labelled images, which the seed also chooses."""
     game_seed, data_seed, labels_seed = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(3))
@@ -86,7 +77,7 @@ def trained(method, out, images, labels, n, seed, steps):
 def main():
     """Do every run that results.csv lacks, and print the table."""
     args = arguments()
-    images, labels, test_images, test_labels = digits(args.data, args.data_dir)
+    (images, labels), (test_images, test_labels) = data.divided(args.data, args.data_dir)
     test_images = data.to_images(test_images)
     for n in args.labels:
         data.few_labels(labels, n, np.random.default_rng(0))  # refuses impossible numbers before anything is trained

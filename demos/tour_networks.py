@@ -184,7 +184,7 @@ def valley():
         axis. Turn the valley by 45 degrees: after {steps} steps Adam's loss is {turned_adam:.2g}, not {last:.2g}. SGD does not
         notice the turn: {turned_sgd:.3g}.
 
-        In the code: numgan/optim.py, `SGD` and `Adam`, whose lines are numbered as in the paper.
+        In the code: numgan/optim.py, `SGD`, and `Adam`, whose comments number the lines of the paper's Algorithm 1.
         """)
     walks = {f"SGD, lr {best:.4f}": by_sgd, f"Adam, lr {adam['lr']}, β1 {adam['beta1']}": by_adam}
     return lambda: pictures.valley(loss, walks)
@@ -196,8 +196,8 @@ def frozen():
     say(f"""
         A GAN has two networks. G, the generator, makes images G(z) from random numbers z. D, the discriminator,
         says how real an image looks. G has a small loss when D takes its images for real, L = loss(D(G(z))).
-        Here is the smallest GAN, two layers each. `game` holds the networks, their losses and their optimisers,
-        and z has the random numbers for {n} images:
+        Here is the smallest GAN, two Dense layers each. `game` holds the networks, their losses and their
+        optimisers, and z has the random numbers for {n} images:
         """)
     names = session(f"""
         import numpy as np
@@ -225,7 +225,8 @@ def frozen():
             {needed}   as D is frozen, too: {', '.join(f'D.{p.name}' for p in D.parameters())} have none
 
         In the picture, the {needed} vjps are the black lines, and the {thawed - needed} dropped ones of D are dashed.
-        D.1_Dense.w is the weight matrix of D's layer 1, a Dense layer. (Layers are counted from 0.) This is G's step:
+        D.1_Dense.w is the weight matrix of D's layer 1, a Dense layer. (Layers are counted from 0, Flatten and ReLU
+        as well: so D's two Dense layers are 1 and 3.) This is G's step:
         """)
     session("""
         with D.frozen():

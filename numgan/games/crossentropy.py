@@ -50,7 +50,7 @@ class CrossEntropy(Scored):
         self.undecided = np.log(real_label / (2 - real_label))  # where real and fake are alike, D(x) = real_label / 2
 
     def d_loss(self, y_real, y_fake, batch):
-        """-V (if real_label is 1): what D minimises."""
+        """What D minimises: -V times `weight`, if real_label is 1."""
         return (bce_with_logits(y_real, self.real_label) + bce_with_logits(y_fake, 0)) * self.weight
 
     def g_loss(self, y_fake, batch):

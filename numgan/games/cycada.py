@@ -39,7 +39,7 @@ class CyCADA(CycleGAN):
 
     def build(self):
         """CycleGAN's parts, the classifier, still untrained, and the student (92,834 parameters each with three channels)."""
-        from ..metrics import network  # no other game needs it
+        from ..metrics import network  # here, since most games do not read digits
         super().build()
         if not self.semantic >= 0:
             raise InputError(f"expected semantic >= 0, got {self.semantic!r}")
@@ -53,10 +53,11 @@ class CyCADA(CycleGAN):
         """CycleGAN's checks; and the classifier must have been trained for such images."""
         super().check(x, y)
         if min(len(x), len(y)) < 2:
-            raise InputError(f"CyCADA.step: expected at least 2 images of each kind (BatchNorm), got {len(x)} and {len(y)}")
+            raise InputError("CyCADA.step: expected at least 2 images of each kind (the student's BatchNorm), "
+                             f"got {len(x)} and {len(y)}")
         if self.classifier.input_shape != self.shape:
             raise InputError(f"CyCADA.step: expected images {self.classifier.input_shape} to classify, got {self.shape}")
-        if not self.classifier.parameters()[-1].data.any():
+        if not self.classifier.parameters()[-1].data.any():  # the last bias, 0 until it is trained
             raise InputError("CyCADA.step: expected the weights of a trained classifier in game.classifier, got random ones")
 
     def g_loss(self, x, y, fake_y, fake_x):

@@ -27,7 +27,7 @@ class Cycles(Looks):
     """A sheet of six rows: x, G(x), F(G(x)); y, F(y), G(F(y))."""
 
     def inputs(self, game, rng):
-        """None: the sheet shows the examples."""
+        """Empty: the sheet shows the examples."""
         return np.zeros(0)
 
     def sheet(self, game, inputs, examples):
@@ -169,6 +169,7 @@ class CycleGAN(Game):
         cycle_x, cycle_y = l1(self.f_again(fake_y), x), l1(self.g_again(fake_x), y)
         loss = g_loss + (cycle_x + cycle_y) * self.grown(self.cycle)
         if self.identity:
+            # twins for this step only: these images should not enter anybody's batch statistics
             loss += (l1(twin(self.g)(y), y) + l1(twin(self.f)(x), x)) * self.grown(self.identity * self.cycle)
         return loss, {"g_loss": g_loss, "cycle_x": cycle_x, "cycle_y": cycle_y}
 
@@ -195,4 +196,4 @@ def twin(network):
 
     G sees real x, but its twin sees F(y), in which the colours of y are hidden. Averages over both kinds would fit neither.
     """
-    return deepcopy(network, {id(p): p for p in network.parameters()})
+    return deepcopy(network, {id(p): p for p in network.parameters()})  # what deepcopy's memo holds is not copied: shared

@@ -36,14 +36,15 @@ class ConvolutionalGAN(ImageGAN):
     same fake images.
 
     width       channels of the larger feature maps
-    norm        "batch", or "weight" for weight-normalised layers in place of batch norm, in D as well (Xiang & Li 2017)
+    norm        "batch": batch norm in G, none in D; or "weight": weight-normalised layers in both (Xiang & Li 2017)
     dropout     the rate of D's Dropout layers
-    categories  how many there are: the first numbers of z name one of them (see `prior`); 0: all of z is normal
+    categories  how many categories there are: the first numbers of z name one (see `prior`); with 0, all of z is normal
     lr          None for the defaults of lr and d_lr: `rates`; with weight norm 2e-4, since G soon draws only black at 5e-4
 
-    The default recipe differs from Radford et al.'s, which is Adam at 2e-4 for both players and a normal z: G is four times as
-    quick as D (Heusel et al. 2017), D has no dropout, samples are drawn with an average of G's weights (Yazici et al. 2019),
-    and codes have categories (Mukherjee et al. 2019). It draws better digits in the same time: demos/README.md has the figures.
+    The default recipe differs from the tutorials', which is Adam at 2e-4 for both players, dropout in D and a normal z: G is
+    four times as quick as D (Heusel et al. 2017), D has no dropout, samples are drawn with an average of G's weights (Yazici
+    et al. 2019), and codes have categories (Mukherjee et al. 2019). It draws better digits in the same time: demos/README.md
+    has the figures.
     """
 
     width: int = 64

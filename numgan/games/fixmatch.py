@@ -26,8 +26,8 @@ class FixMatchSGAN(SGAN):
         unlabelled images u                       ->  u without labels, as in SGAN
         those u in which D is sure of the digit   ->  also distorted u, labelled with this digit
 
-    All that have labels now share one mean in L_D; the paper adds two. The figure class_accuracy counts them all as well. The
-    ten digits should be about equally frequent in u.
+    Images with given labels and with D's own share one mean in L_D; the paper takes a mean of each kind, and adds the two. The
+    figure class_accuracy counts them all as well. The ten digits should be about equally frequent in u.
     """
 
     def build(self):

@@ -17,8 +17,8 @@ class Minibatch:
     """The images and codes of one step.
 
     real    real images, Tensor (n, H, W, C) in the networks' range
-    labels  their classes, integers (n,), -1 for unknown; or None
-    z       the codes of the fake images, (n, d)
+    labels  their classes, integers (n,), -1 for unknown; or None. StackGAN: the word numbers of their captions, (n, LENGTH)
+    z       the codes of the fake images, (n, d). SRGAN: small images
     """
 
     real: Tensor

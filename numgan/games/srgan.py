@@ -30,7 +30,7 @@ class Features:
     """
 
     def __init__(self, dtype):
-        from ..metrics import load_classifier  # no other game needs it
+        from ..metrics import load_classifier  # here, since most games do not read digits
 
         self.layers = load_classifier(dtype).net.stack[:12]
         for layer in self.layers:
@@ -52,7 +52,7 @@ class Rows(Looks):
     """A sheet of four rows: z, its bicubic interpolation, G(z), x."""
 
     def inputs(self, game, rng):
-        """None: z is made from the examples."""
+        """Empty: z is made from the examples."""
         return np.zeros(0)
 
     def sheet(self, game, inputs, examples):

@@ -41,8 +41,9 @@ class StackGAN(GAN):
         L_D = -E[ln D(x, t)] - (E[ln(1 - D(x, t'))] + E[ln(1 - D(G, t))]) / 2                           (eq. 3 and 5)
         L_G = -E[ln D(G, t)] + λ KL(N(μ, σ²) || N(0, 1))                                                (eq. 4 and 6)
 
-    where G is G₁(z, c) in stage 1. In stage 2 it is G₂(G₁(z, c₁), c), and G₁ does not learn any more. The pair (x, t') is in
-    the text (after Reed et al. 2016): t' is another image's caption. L_G has the form that DCGAN uses (see CrossEntropy).
+    where G is G₁(z, c) in stage 1. In stage 2 it is G₂(G₁(z, c₁), c), and G₁ does not learn any more: its weights are to be
+    loaded into `first`. The pair (x, t') is in the text (after Reed et al. 2016): t' is another image's caption. L_G has the
+    form that DCGAN uses (see CrossEntropy).
 
     A code is z, or in stage 2 the pixels of G₁'s image; then ε; then the numbers of the caption's words.
 
@@ -118,7 +119,7 @@ class StackGAN(GAN):
         """GAN's checks, word numbers (N, LENGTH) of the images' captions, and at least two images for each step of D."""
         super().check(images, labels)
         check_words(labels, (len(images), LENGTH), "StackGAN.step")
-        if len(images) < 2 * self.d_steps:
+        if len(images) < 2 * self.d_steps:  # t' is another image's caption
             raise InputError(f"StackGAN.step: expected at least 2 images for each step, got {len(images) // self.d_steps}")
 
     def minibatch(self, images, labels):
