@@ -90,7 +90,7 @@ def mirrored_way(pays, kernel, strides, padding):
     choice if the padding is wider than the kernel less one pixel, since the mirrored one would be negative.
     """
     mirrored = mirrored_padding(padding, kernel)
-    return mirrored if pays and strides == (1, 1) and np.min(mirrored) >= 0 else None
+    return mirrored if pays and strides == (1, 1) and min(map(min, mirrored)) >= 0 else None
 
 
 # ---- gather and scatter: im2col and its transpose, col2im
@@ -100,7 +100,7 @@ def im2col(x, kernel, strides, padding):
     """The patch under the kernel at every output pixel, as rows: (N, H, W, C) -> (N, OH, OW, kh·kw·C)."""
     n, rows, columns, c = x.shape
     (top, bottom), (left, right) = padding
-    if np.any(padding):
+    if any(map(any, padding)):
         padded = np.zeros((n, top + rows + bottom, left + columns + right, c), x.dtype)
         padded[:, top:top + rows, left:left + columns] = x
         x = padded

@@ -11,7 +11,7 @@ import numpy as np
 
 from .errors import InputError
 
-BLOCK = 32768  # elements that are updated at a time: a few such arrays fit into a core's cache
+BLOCK = 65536  # elements that are updated at a time: a few such arrays fit into a core's cache
 
 
 class Optimizer:

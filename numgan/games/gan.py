@@ -138,7 +138,7 @@ class GAN(Game):
     def generate(self, z):
         """G(z): codes (n, d) -> images (n, H, W, C), float32 in [-1, 1]."""
         network = self.drawing_network
-        return self.pixels.outward(evaluate(network, network, z)).astype(np.float32, copy=False)
+        return evaluate(network, lambda z: self.pixels.outward(network(z)), z).astype(np.float32, copy=False)
 
     @property
     def drawing_network(self):
