@@ -109,7 +109,8 @@ def _folder(run):
     with alone_in(run.out, wait=False):
         if run.path.exists() and not (run.saved and run.saved.exists() and run.path.samefile(run.saved)):
             raise InputError(f"{run.out}: expected a folder without a run, or this one's, got another run's {run.path.name}")
-        if sheets(run) and not run.path.exists():  # not left by a killed run, which saves before it draws
+        own = run.path.exists() or (run.saved and run.saved.resolve().parent == run.out.resolve())
+        if sheets(run) and not own:  # nor left by a killed run, which saves before it draws
             raise InputError(f"{run.out}: expected a folder without another run's pictures, got {sheets(run)[0].name}")
         with _located(run, run.step):
             for folder in (run.out, run.out / "samples"):

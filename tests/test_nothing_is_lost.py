@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from numgan import checkpoint, data
+from numgan.run import Run
 from numgan.training import sheet_path, sheets, train
 
 from .errors import refused
-from .runs import contents, new_run, resumed
+from .runs import anew, contents, new_run, resumed
 from .scripts import ROOT
 
 DEMOS = ROOT / "demos"
@@ -30,6 +31,8 @@ def test_pictures_whose_checkpoint_was_moved_away_are_not_replaced(tmp_path):
     with refused(tmp_path, "step_000000.png"):
         train(new_run(tmp_path), 4)
     assert contents(tmp_path) == before
+    train(Run.load(tmp_path / "best.npz", anew(run.batches), tmp_path), 4, every=1)  # it goes on beside its own pictures
+    assert contents(tmp_path).items() >= {name: before[name] for name in before if "step_" in name or "best" in name}.items()
 
 
 @pytest.mark.usefixtures("undrawn")
