@@ -27,7 +27,7 @@ COLUMNS = 8
 
 
 def arguments():
-    """The command line of a training."""
+    """The command line for training."""
     parser = argparse.ArgumentParser(usage="%(prog)s [say CHECKPOINT CAPTION] [options]", description=(
         "Train a generator that draws digits from captions: first 14 x 14 pixels, then 28 x 28. Measure how well it follows "
         "the captions, and how good the digits are. If interrupted, the same command resumes. `say` draws what a caption asks "

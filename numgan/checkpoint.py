@@ -32,11 +32,12 @@ def save(path, about, arrays):
 
 
 def is_checkpoint(path):
-    """Whether this file is a checkpoint, as far as its list of contents tells."""
-    if not zipfile.is_zipfile(path):
+    """Whether this file is a checkpoint, judging by its list of contents."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return ABOUT in archive.namelist()
+    except (OSError, *DAMAGED):
         return False
-    with zipfile.ZipFile(path) as archive:
-        return ABOUT in archive.namelist()
 
 
 def load(path):

@@ -84,13 +84,13 @@ SEED = whole(0, 2**32 - 1)
 
 
 def file(*suffixes):
-    """A type for argparse: the path of a file to write that ends in one of these suffixes, and is no checkpoint."""
+    """A type for argparse: the path of a file to write that ends in one of these suffixes, and is not a checkpoint."""
     from pathlib import Path
 
     from .checkpoint import is_checkpoint  # slow to import
 
     def path(text):
-        if Path(text).suffix not in suffixes or os.path.isdir(text):
+        if not text.endswith(suffixes) or Path(text).suffix not in suffixes or os.path.isdir(text):
             raise argparse.ArgumentTypeError(f"expected a file whose name ends in {' or '.join(suffixes)}, got {text!r:.200}")
         if is_checkpoint(text):
             raise argparse.ArgumentTypeError(f"expected a file that may be replaced, got the checkpoint {text!r:.200}")

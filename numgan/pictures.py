@@ -146,8 +146,8 @@ def _npz(path):
             check_memory(sum(info.file_size for info in archive.infolist()), path)
         with np.load(path) as archive:
             images, labels = (archive[name] if name in archive.files else None for name in ("images", "labels"))
-            if isinstance(images, bytes) or isinstance(labels, bytes):  # NumPy gives them as they are
-                raise ValueError("images or labels that are no array")
+            if isinstance(images, bytes) or isinstance(labels, bytes):  # NumPy returns their raw bytes
+                raise ValueError("images or labels that are not arrays")
     except InputError:
         raise
     except (*DAMAGED, OSError, RuntimeError, zlib.error) as error:  # RuntimeError: it is encrypted

@@ -61,7 +61,7 @@ class Run:
         arrays = {f"game.{name}": array for name, array in self.game.state().items()}
         columns = list(self.history[0]) if self.history else []
         arrays |= {"z": self.inputs, "history": np.array([[row[c] for c in columns] for row in self.history], np.float64)}
-        own = self.batches.rng.bit_generator is not self.game.rng.bit_generator  # if not, one draws both, and is saved once
+        own = self.batches.rng.bit_generator is not self.game.rng.bit_generator  # if not, one serves both, and is saved once
         about = {"game": type(self.game).__name__, "settings": self.game.settings, "batch": self.batches.size,
                  "rng": {"game": self.game.rng.bit_generator.state,
                          "batches": self.batches.rng.bit_generator.state if own else None},

@@ -64,8 +64,9 @@ def train(run, steps, every=200, remarks=None):
             drawn = run.step % every == 0 or run.step == steps
             try:
                 progress.show(row, lasting=drawn)
-            except OSError:  # nobody can read it: the terminal was closed
-                run.save()
+            except OSError:  # nobody can read it: a terminal or a pipe was closed
+                with _located(run, run.step):
+                    run.save()
                 raise
             if drawn or stop:
                 snapshot(run)
@@ -95,10 +96,10 @@ def unfinished(run, steps):
 
 
 def complete(run):
-    """Whether the run's folder holds all that `train` leaves at the end: a run killed while it drew its GIF lacks that."""
-    gif, last = run.out / "progress.gif", sheet_path(run)
-    there = all(path.exists() for path in (run.path, gif, last, run.out / "curves.png", run.out / "log.csv"))
-    return there and gif.stat().st_mtime >= last.stat().st_mtime
+    """Whether the run's folder holds all that `train` leaves at the end: the GIF is drawn last, after the last checkpoint."""
+    gif = run.out / "progress.gif"
+    there = all(path.exists() for path in (run.path, gif, run.out / "curves.png", run.out / "log.csv"))
+    return there and gif.stat().st_mtime >= run.path.stat().st_mtime
 
 
 @contextmanager
@@ -110,7 +111,7 @@ def _folder(run):
         if run.path.exists() and not (run.saved and run.saved.exists() and run.path.samefile(run.saved)):
             raise InputError(f"{run.out}: expected a folder without a run, or this one's, got another run's {run.path.name}")
         own = run.path.exists() or (run.saved and run.saved.resolve().parent == run.out.resolve())
-        if sheets(run) and not own:  # nor left by a killed run, which saves before it draws
+        if sheets(run) and not own:  # a killed run does not leave this: it saves before it draws
             raise InputError(f"{run.out}: expected a folder without another run's pictures, got {sheets(run)[0].name}")
         with _located(run, run.step):
             for folder in (run.out, run.out / "samples"):

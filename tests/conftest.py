@@ -40,7 +40,7 @@ def pytest_configure(config):
 
 @pytest.fixture(autouse=True, scope="session")
 def stop_requests():
-    """Ctrl-C and SIGTERM act as usual, even if the suite was started in the background of a script, where they are ignored."""
+    """Ctrl-C and SIGTERM act as usual, even if the suite was started in the background by a script, where they are ignored."""
     usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
     ignored = [number for number in usual if signal.getsignal(number) is signal.SIG_IGN]
     for number in ignored:

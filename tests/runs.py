@@ -80,7 +80,7 @@ def empty(path, *_):
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Empty files for curves and GIFs, which take longer than all the rest."""
+    """Empty files for curves and GIFs, which would take longer to draw than all the rest."""
     for name in ("save_curves", "save_gif"):
         monkeypatch.setattr(plotting, name, empty)
 

@@ -16,8 +16,8 @@ pytestmark = [pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX si
 
 @pytest.fixture
 def hang_up():
-    """SIGHUP, as a process from a terminal has it: not ignored."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    """SIGHUP, which is not ignored, and raises an exception where nothing handles it."""
+    before = signal.signal(signal.SIGHUP, signal.default_int_handler)
     yield signal.SIGHUP
     signal.signal(signal.SIGHUP, before)
 
@@ -40,7 +40,7 @@ def test_a_hangup_saves_as_ctrl_c_does(tmp_path, monkeypatch, hang_up, times):
     with pytest.raises(KeyboardInterrupt):
         train(run, 9)
     assert resumed(run).step == 3
-    assert signal.getsignal(hang_up) is signal.SIG_DFL
+    assert signal.getsignal(hang_up) is signal.default_int_handler
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, getattr(signal, "SIGHUP", None)])

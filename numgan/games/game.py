@@ -87,9 +87,4 @@ class Game:
 def evaluate(network, function, x, chunk=200):
     """function(x) as an array, `chunk` rows at a time, with `network` in eval mode and no graph recorded."""
     with network.evaluating(), no_grad():
-        first = function(Tensor(x[:chunk])).data
-        y = np.empty((len(x), *first.shape[1:]), first.dtype)
-        y[:chunk] = first
-        for i in range(chunk, len(x), chunk):
-            y[i:i + chunk] = function(Tensor(x[i:i + chunk])).data
-    return y
+        return np.concatenate([function(Tensor(x[i:i + chunk])).data for i in range(0, max(len(x), 1), chunk)])

@@ -138,7 +138,8 @@ class GAN(Game):
     def generate(self, z):
         """G(z): codes (n, d) -> images (n, H, W, C), float32 in [-1, 1]."""
         network = self.drawing_network
-        return evaluate(network, lambda z: self.pixels.outward(network(z)), z).astype(np.float32, copy=False)
+        images = evaluate(network, lambda z: Tensor(self.pixels.outward(network(z).data)), z)
+        return images.astype(np.float32, copy=False)
 
     @property
     def drawing_network(self):
