@@ -21,7 +21,7 @@ from numgan.run import Run, continued, load_game, same_run
 from numgan.training import train, unfinished
 
 HOUSES, TESTED = 20_000, 5000  # house numbers to train on; images of each kind to test with
-STEPS, SEMANTIC_STEPS = 8000, 16_000
+STEPS, SEMANTIC_STEPS = 8000, 14_000
 QUICK = {"width": 2, "blocks": 1}
 
 
@@ -105,8 +105,8 @@ def training(args):
     (x, _), test_x = digits(args, quick)
     y, labels = houses(1, 200 if quick else HOUSES)
     game_rng, rng = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(2))
-    kind, settings = (CyCADA, {"warm_up": steps // 4}) if args.semantic else (CycleGAN, {})
-    if (path := out / "checkpoint.npz").exists():  # another run's folder is refused before the reader is put there
+    kind, settings = (CyCADA, {"warm_up": steps // 2}) if args.semantic else (CycleGAN, {})
+    if (path := out / "checkpoint.npz").exists():  # another game's folder is refused before a reader is put there
         same_run(path, {"game": kind.__name__}, checkpoint.load(path)[0])
     game = kind(**settings, lr_steps=steps, rng=game_rng, **(QUICK if quick else {}))
     if args.semantic:

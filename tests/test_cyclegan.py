@@ -114,7 +114,7 @@ def test_the_demo_trains_measures_translates_and_goes_on(script, fails, undrawn,
     assert [row[0] for row in rows] == ["not translated", str(out)]
     assert (out / "cycles.png").exists()
     game = load_game(out / "checkpoint.npz")
-    assert (int(game.g_optimizer.t), game.warm_up, game.lr_steps) == (2, 0, 2)
+    assert (int(game.g_optimizer.t), game.warm_up, game.lr_steps) == (2, 1, 2)
     reading = metrics.network(np.random.default_rng(9), channels=3)
     reading.load(out / "reader-0-quick.npz")
     assert same(reading.state(), game.classifier.state())

@@ -24,8 +24,9 @@ class CyCADA(CycleGAN):
         L = CycleGAN's + semantic · (CE(f_Y(G(x)), p_X(x)) + CE(f_Y(F(y)), p_Y(y)) + CE(f_X(F(y)), p_Y(y)))
 
     f_Y, p_Y  `classifier`, which was trained with labelled y and is no longer trained, and the digits that it reads
-    f_X, p_X  `student`, which learns to read x without labels, and the digits that it reads. It learns from F(y), which
-              should show the digit of y (eq. 1), and from those x whose digit it is sure of, all distorted (fixmatch.py)
+    f_X, p_X  `student`, which learns to read x without labels, and the digits that it reads. It learns from those x whose
+              digit it is sure of (fixmatch.py) and, in place of each other x, from an F(y), which should show the digit of y
+              (eq. 1). All are distorted first
 
     In the paper, f_Y reads x for G's loss as well. But f_Y misreads handwriting, and so what it reads in F(y) need not be what
     others read there. The paper's second GAN, on features, is left out.
@@ -65,7 +66,9 @@ class CyCADA(CycleGAN):
         loss, figures = super().g_loss(x, y, fake_y, fake_x)
         digits_y = self.read(self.classifier, y).argmax(1)
         digits_x, sure = readings(self.read(self.student, x), self.shares)
-        figures["student"] = self.teach(np.concatenate([fake_x.data, x.data[sure]]), np.concatenate([digits_y, digits_x[sure]]))
+        others = len(x) - sure.sum()
+        figures["student"] = self.teach(np.concatenate([x.data[sure], fake_x.data[:others]]),
+                                        np.concatenate([digits_x[sure], digits_y[:others]]))
         with self.classifier.frozen(), self.student.frozen():
             figures["semantic_x"] = softmax_cross_entropy(self.classifier(fake_y), digits_x)
             figures["semantic_y"] = (softmax_cross_entropy(self.classifier(fake_x), digits_y)

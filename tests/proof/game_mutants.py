@@ -177,6 +177,8 @@ def game_mutants():
                  (cycada.CyCADA.g_loss, "self.student.frozen()", "self.student.frozen(), self.student.evaluating()"),
                  (cycada.CyCADA.read, "evaluate(classifier, classifier, images.data)", "classifier(images).data"),
                  (cycada.CyCADA.g_loss, "x.data[sure]", "x.data"), (cycada.CyCADA.g_loss, "digits_x[sure]", "digits_x[~sure]"),
+                 (cycada.CyCADA.g_loss, "len(x) - sure.sum()", "sure.sum()"),
+                 (cycada.CyCADA.g_loss, "digits_y[:others]", "digits_x[:others]"),
                  (cycada.CyCADA.teach, "distorted(images, self.rng)", "images"),
                  (cycada.CyCADA.teach, "self.student_optimizer", "self.g_optimizer")),
         *textual("CycleGAN", cycles.PROPERTIES[-4:],
