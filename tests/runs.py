@@ -72,6 +72,17 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
+def at_step(run, number, action, monkeypatch):
+    """Let `action` happen in the midst of a run's step with this number."""
+    step = run.game.step
+
+    def interrupted(*batch):
+        if run.step + 1 == number:
+            action()
+        return step(*batch)
+    monkeypatch.setattr(run.game, "step", interrupted)
+
+
 def empty(path, *_):
     """A file in the place of a picture."""
     path.parent.mkdir(parents=True, exist_ok=True)

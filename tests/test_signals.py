@@ -9,7 +9,7 @@ import pytest
 
 from numgan.training import train
 
-from .runs import new_run, resumed
+from .runs import at_step, new_run, resumed
 
 pytestmark = [pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals"), pytest.mark.usefixtures("undrawn")]
 
@@ -22,21 +22,10 @@ def hang_up():
     signal.signal(signal.SIGHUP, before)
 
 
-def in_step(run, number, action, monkeypatch):
-    """Do something in this step of a run."""
-    step = run.game.step
-
-    def acting(*batch):
-        if run.step + 1 == number:
-            action()
-        return step(*batch)
-    monkeypatch.setattr(run.game, "step", acting)
-
-
 @pytest.mark.parametrize("times", [1, 2])  # the kernel and the shell may both send it
 def test_a_hangup_saves_as_ctrl_c_does(tmp_path, monkeypatch, hang_up, times):
     run = new_run(tmp_path)
-    in_step(run, 3, lambda: [signal.raise_signal(hang_up) for _ in range(times)], monkeypatch)
+    at_step(run, 3, lambda: [signal.raise_signal(hang_up) for _ in range(times)], monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         train(run, 9)
     assert resumed(run).step == 3
@@ -48,7 +37,7 @@ def test_what_was_ignored_before_the_run_stays_ignored(tmp_path, monkeypatch, nu
     before = signal.signal(number, signal.SIG_IGN)
     try:
         run = new_run(tmp_path)
-        in_step(run, 2, lambda: signal.raise_signal(number), monkeypatch)
+        at_step(run, 2, lambda: signal.raise_signal(number), monkeypatch)
         train(run, 4)
         assert signal.getsignal(number) is signal.SIG_IGN
     finally:
@@ -73,7 +62,7 @@ def test_a_run_whose_terminal_was_closed_is_saved(tmp_path, monkeypatch):
     terminal = ClosedTerminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     run = new_run(tmp_path)
-    in_step(run, 3, lambda: setattr(terminal, "closed_now", True), monkeypatch)
+    at_step(run, 3, lambda: setattr(terminal, "closed_now", True), monkeypatch)
     monkeypatch.setattr("numgan.progress.time.monotonic", iter(range(100)).__next__)  # every step is shown
     with pytest.raises(OSError, match="Input/output"):
         train(run, 9)

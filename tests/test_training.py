@@ -16,7 +16,7 @@ from numgan.training import train
 
 from .errors import refused
 from .proof.games import codes_for
-from .runs import OTHERS, PLAYS, SMALL, anew, bits, contents, new_run, resumed, rows
+from .runs import OTHERS, PLAYS, SMALL, anew, at_step, bits, contents, new_run, resumed, rows
 
 # --- Resuming
 
@@ -130,17 +130,6 @@ def test_the_learning_rate_that_a_user_sets_stays(tmp_path):
 
 
 # --- Stop requests
-
-
-def at_step(run, number, action, monkeypatch):
-    """Let `action` happen in the midst of a run's step with this number."""
-    step = run.game.step
-
-    def interrupted(*batch):
-        if run.step + 1 == number:
-            action()
-        return step(*batch)
-    monkeypatch.setattr(run.game, "step", interrupted)
 
 
 @pytest.mark.usefixtures("undrawn")
