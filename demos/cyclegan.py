@@ -76,9 +76,8 @@ def in_grey(images):
     return images.mean(-1, keepdims=True)
 
 
-def reader(path, images, labels, seed, steps):
+def reader(path, images, labels, rng, steps):
     """The classifier of house numbers in this file; if there is no such file, it is trained now, on distorted ones."""
-    rng = np.random.default_rng([seed, 0])
     net = metrics.network(rng, channels=3)
     if path.exists():
         net.load(path)
@@ -110,7 +109,8 @@ def training(args):
         same_run(path, {"game": kind.__name__}, checkpoint.load(path)[0])
     game = kind(**settings, lr_steps=steps, rng=game_rng, **(QUICK if quick else {}))
     if args.semantic:
-        taught = reader(out / f"reader-{args.seed}{'-quick' * quick}.npz", y, labels, args.seed, 2 if quick else 1600)
+        taught = reader(out / f"reader-{args.seed}{'-quick' * quick}.npz", y, labels,
+                        np.random.default_rng([args.seed, 0]), 2 if quick else 1600)
         game.classifier.load_state(taught.net.state())
     batches = UnpairedBatches(ImageBatches(x, game.batch_size, rng), ImageBatches(y, game.batch_size, rng))
     run = continued(Run(game, batches, out, {"data": args.data, "seed": args.seed}))
@@ -128,7 +128,7 @@ def training(args):
 def judge(folder, quick=False):
     """The classifier of house numbers that measures: trained apart from the one that a game may learn with."""
     images, labels = houses(3, 200 if quick else HOUSES)
-    return reader(folder / f"judge{'-quick' * quick}.npz", images, labels, 3, 2 if quick else 1600)
+    return reader(folder / f"judge{'-quick' * quick}.npz", images, labels, np.random.default_rng([3, 1]), 2 if quick else 1600)
 
 
 def table(games, x, y, house_reader):

@@ -101,7 +101,8 @@ def main():
     if args.data == "mnist":
         print(f"{n:,} digits; real: MNIST's test set; reference: its {len(reference):,} training digits")
     else:
-        print(f"{n:,} digits; real: half of the embedded ones; reference: the other half (G may have been trained on both)")
+        print(f"{n:,} digits; real: half of the embedded ones; reference: the other half (G may have been trained on both, and the "
+              "classifier was)")
 
     def line(name, ours, theirs):
         print(f"{name:<36}{ours:>32}{theirs:>32}", flush=True)

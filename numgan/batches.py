@@ -3,7 +3,7 @@
 Batches are an endless iterator with five things that `run.Run` relies on:
 
     next(batches)        one batch: a tuple, which is passed on as game.step(*batch)
-    batches.first()      the batch that `next` will yield, which it still does
+    batches.first()      the batch that `next` will yield, without using it up
     batches.size         how many items a batch has; a checkpoint records it
     batches.rng          the numpy.random.Generator that draws them; its state is saved in a checkpoint and restored from it
     batches.examples(n)  n items of the data to look at, the same every time; batches.rng is not used
@@ -98,7 +98,7 @@ class CaptionBatches(ImageBatches):
 
 
 class UnpairedBatches(Batches):
-    """Images of two kinds, x and y, as many of each; those of a batch do not belong together. A batch is two arrays.
+    """Images of two kinds, x and y, equally many of each, not paired. A batch is two arrays.
 
     x and y are ImageBatches of one size, which share one rng. InputError if not.
     """

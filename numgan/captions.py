@@ -1,8 +1,8 @@
 """What a digit looks like, in words: "a bold seven leaning right".
 
-An image's ink and slant are measured, and compared with those of MNIST's training digits of the same class. Of these, the third
-with least ink is thin and the third with most is bold; in the same way, a third leans left and a third right. A caption may say
-less: "a seven". To a network, a caption is a row of word numbers. Read metrics.py next.
+An image's ink and slant are measured, and compared with those of MNIST's training digits of the same class. Of these, the
+lightest third is thin and the heaviest third bold; likewise, a third leans left and a third right. A caption may say less: "a
+seven". To a network, a caption is a row of word numbers. Read metrics.py next.
 """
 
 import numpy as np

@@ -7,8 +7,8 @@ The convolution of neural networks is a cross-correlation, written w ⋆ x here,
 
     y[n, i, j, f] = Σ x[n, h, v, c] w[a, b, c, f]     over a, b, c, where h = sh·i + a - top and v = sw·j + b - left
 
-So <g, y> is one sum of products of an element each of g, x and w. With dL = <g, dy> and y linear in w, dL = <g, dw ⋆ x>: what
-dw[a, b, c, f] is multiplied with in that sum is its gradient. Likewise for dx:
+So <g, y> is one sum of products of three elements, one each of g, x and w. y is linear in w, so dL = <g, dy> = <g, dw ⋆ x> is
+the same sum with dw for w, and the factor of dw[a, b, c, f] in it is dL/dw[a, b, c, f]. Likewise for dx:
 
     correlate(x, w) = y
     correlate_adjoint_x(g, w) = dL/dx      dL/dx[n, h, v, c] = Σ g[n, i, j, f] w[a, b, c, f]     over i, j, a, b, f
@@ -18,8 +18,8 @@ with the same h and v: every tap that read a pixel sends its share back there. T
 <g, A x> = <Aᵀ g, x>. These three maps are closed under differentiation: the gradients of each are the other two. conv2d is
 the first, conv2d_transpose the second. Max pooling, at the end, looks at the same patches.
 
-Each is one large GEMM (matrix-matrix product) and a gather (im2col) or scatter (col2im) of the taps; `mirrored_way` chooses
-the cheaper side for it. Read norm.py next.
+Each of the three maps is one large GEMM (matrix-matrix product) and a gather (im2col) or scatter (col2im) of the taps;
+`mirrored_way` chooses the cheaper side for it. Read norm.py next.
 """
 
 import math
@@ -40,7 +40,7 @@ def pair(value):
 
 
 def resolve_padding(padding, size, kernel, strides):
-    """((top, bottom), (left, right)) for "same", "valid" or such numbers themselves; size, kernel, strides are pairs.
+    """((top, bottom), (left, right)) for "same", "valid" or for these four numbers themselves; size, kernel, strides are pairs.
 
     "same" is TensorFlow's: ceil(size / stride) outputs, and of an odd padding the extra pixel goes to the end.
     Raises InputError for an unknown padding, and if the kernel does not fit into the padded image.
@@ -54,14 +54,14 @@ def resolve_padding(padding, size, kernel, strides):
         padding = ((0, 0), (0, 0))
     elif isinstance(padding, str) or np.shape(padding) != (2, 2) or np.min(padding) < 0:
         raise InputError(f'padding: expected "same", "valid" or ((top, bottom), (left, right)) >= 0, got {padding!r}')
-    padding = tuple(map(tuple, padding))  # of its own: the vjps read it later
+    padding = tuple(map(tuple, padding))  # a copy: the vjps read it later
     if any(n < 1 or n + sum(p) < k for n, k, p in zip(size, kernel, padding, strict=True)):
         raise InputError(f"a kernel of {kernel} does not fit into {size} pixels with padding {padding}")
     return padding
 
 
 def mirror(w):
-    """The kernels upside down, with the channels' roles exchanged: (kh, kw, C, F) -> (kh, kw, F, C)."""
+    """The kernels flipped along both axes, with the channels' roles exchanged: (kh, kw, C, F) -> (kh, kw, F, C)."""
     return w[::-1, ::-1].transpose(0, 1, 3, 2)
 
 
@@ -75,7 +75,7 @@ def mirrored_padding(padding, kernel):
 
 
 def mirrored_way(pays, kernel, strides, padding):
-    """The mirrored padding if a map below can gather or scatter on the side of the other image, and if that pays; else None.
+    """The mirrored padding if a map below may gather or scatter on the other image's side and `pays` says so; else None.
 
     The GEMM costs the same either way; a gather or scatter moves kh·kw numbers per pixel and channel, so it belongs on the
     side with fewer channels. At stride 1 there is a choice: a correlation is also the adjoint of another one, whose kernels
@@ -147,8 +147,8 @@ def correlate_adjoint_x(g, w, size, strides, padding):
 def scatter_product(g, w, size, strides, padding):
     """A GEMM that gives every output pixel's share in each of its patch's pixels, then col2im, which adds them up.
 
-    NumPy adds quickest along the axis that is contiguous in memory, if it is long. It is that of the channels; if x has fewer
-    of them than g has columns, the GEMM is transposed, and the axis is that of the columns.
+    NumPy adds quickest along the axis that is contiguous in memory, if it is long. This is the axis of x's channels; if x has
+    fewer channels than g is wide, the GEMM is transposed, and it is the axis of g's width.
     """
     kernels = w.reshape(-1, w.shape[3])
     if w.shape[2] < g.shape[2]:
@@ -222,12 +222,12 @@ def conv2d_transpose(x, w, *, strides=2, padding="same"):
 def max_pool2d(x, pool_size=2, *, strides=None, padding="valid"):
     """y = the largest pixel of each window, channel by channel, (N, H, W, C) -> (N, OH, OW, C).
 
-    pool_size and strides: a number or a pair; strides are the pool_size by default: windows side by side. With "valid", what
-    is left over at the end of odd sizes is in no window. A border from `padding` is never the largest.
+    pool_size and strides: a number or a pair; strides are the pool_size by default: windows side by side. With "valid",
+    pixels left over at the end of an axis are in no window. A border from `padding` is never the largest.
 
-    Each y moves as the largest pixel p of its window does: dy = dx[p], so dL = Σ g dx[p] over all windows. Each sends its g to
-    its largest pixel; one that is the largest of several overlapping windows gets the sum of what they send, as col2im has
-    it; all others get 0. Equal largest pixels share g equally, as in `max`.
+    Each y moves as the largest pixel p of its window does: dy = dx[p], so dL = Σ g dx[p] over all windows. Each window
+    sends its g to its largest pixel. A pixel that is the largest in several windows gets the sum, which col2im adds up; one
+    that is the largest in none gets 0. Equal largest pixels share g equally, as in `max`.
 
     Raises InputError if a window does not fit into the image, or into the padding.
     """

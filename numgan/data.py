@@ -25,7 +25,7 @@ def load(name, folder=None, size=None):
     in `mnist`; "house-numbers", 10,000 of `house_numbers`, from seed 0; "svhn" (n = 73,257), read from `folder` as in
     `svhn`; or the path of your own, see `pictures.read`. These names come first: ./mnist is a path.
     size: None, or the pixels of a side to which all pictures are resampled.
-    InputError for anything else, and for a folder given to another set than these two.
+    InputError for anything else, and for a folder given to a set other than mnist and svhn.
     """
     if name not in SETS and not os.path.exists(name):
         raise InputError(f"data set: expected {', '.join(SETS)}, or the path of a folder of pictures, an .npz or an idx file; "
@@ -95,7 +95,7 @@ def house_numbers(n, rng):
 
     They stand in for `svhn` where that is not at hand. The pictures depend on n and on one number drawn from `rng`, a NumPy
     Generator: the same state gives the same bytes. 10,000 take about five seconds, and are then kept in the user's cache.
-    InputError if n or rng is none, or if a font of matplotlib is missing.
+    InputError if n is not a positive integer or rng not a Generator, or if a font of matplotlib is missing.
     """
     check_positive("house_numbers", n=n)
     if not isinstance(rng, np.random.Generator):
@@ -185,7 +185,7 @@ def _describe(x):
 
 
 def fingerprint(images, labels=None):
-    """The SHA-256 of pictures and labels, by which a run that is resumed knows its data again."""
+    """The SHA-256 of pictures and labels, by which a run that is resumed recognises its data."""
     from hashlib import sha256  # slow to import
 
     arrays = [array for array in (images, labels) if array is not None]

@@ -107,7 +107,7 @@ def fading(optimizer):
 def divergence(seen):
     """A loss is above 200, or was and G has not recovered.
 
-    Where a cross-entropy is 200, a player thinks that what is certain has the probability e⁻²⁰⁰, which is 0 as a float32.
+    At a cross-entropy of 200, the probability whose logarithm is taken is e⁻²⁰⁰, which is 0 as a float32.
     """
     if seen.worst > 200 and (max(abs(seen.d_loss), abs(seen.g_loss)) > 200 or [*collapse(seen)]):
         yield "loss", f"the largest loss was {seen.worst:.3g}, a mean of {WINDOW} steps"
@@ -123,20 +123,20 @@ def no_learning(seen):
 def saturation(seen):
     """G's gradient has vanished.
 
-    With the saturating objective, dL/d(logit) is -D(G(z)) / n (see CrossEntropy.g_loss). In any game, a gradient that is far
-    below its own mean moves nothing: Adam divides it by that mean.
+    With the saturating objective, dL/d(logit) is -D(G(z)) / n (see CrossEntropy.g_loss). In any game, a gradient far below
+    its own root mean square over the past steps moves hardly anything: Adam divides by that.
     """
     if seen.saturating and seen.d_fake < 0.01:
         yield "loss", f"D(G(z)) is {seen.d_fake:.1g}, and G's gradient is proportional to it"
     elif seen.fading < 1e-3:
-        yield "gradient", f"G's gradient has fallen to {seen.fading:.1g} × its mean"
+        yield "gradient", f"G's gradient has fallen to {seen.fading:.1g} × its root mean square"
 
 
 def strong_d(seen):
     """D is nearly always right: D(x) - D(G(z)) is near its largest value.
 
-    It is so, too, if G has collapsed, since D tells one image drawn again and again from the data with ease. Then D counts as
-    the cause only if its steps were larger or more than G's.
+    This also happens when G has collapsed: D easily tells one image, drawn again and again, from the data. Then D counts as
+    the cause only if its steps were larger or more numerous than G's.
     """
     if seen.d_real - seen.d_fake > 0.9 * seen.real_label and (seen.paths["D"] > 2 * seen.paths["G"] or not [*collapse(seen)]):
         yield "D", f"D(x) is {seen.d_real:.2f} and D(G(z)) {seen.d_fake:.2f}, a mean of {WINDOW} steps"

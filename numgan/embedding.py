@@ -13,7 +13,8 @@ from .tensor import Parameter
 
 
 class Embedding(Layer):
-    """The sum of the vectors of a caption's words, (words,) -> (d,). The words are numbers 0 … vocabulary - 1, as floats.
+    """The sum of the vectors of a caption's words, (words,) -> (d,). The words are numbers 0 … vocabulary - 1, as floats;
+    a number for "no word" has a vector like the others.
 
     The vectors are the rows of a table T (vocabulary, d), and are trained. y = Σⱼ T[wⱼ], so dL = <g, Σⱼ dT[wⱼ]>: the vector of
     a word gets the sum of g over all places where the word stands. The numbers of the words have no gradient.
@@ -24,7 +25,7 @@ class Embedding(Layer):
         self.vocabulary, self.d = vocabulary, d
 
     def build(self, shape, rng, dtype):
-        """The table, normal with deviation 1."""
+        """The table, normal with standard deviation 1."""
         if len(shape) != 1:
             raise InputError(f"expected captions (words,), got {shape}")
         self.table = Parameter(rng.standard_normal((self.vocabulary, self.d)).astype(dtype))
@@ -41,7 +42,7 @@ class Augmentation(Layer):
 
     Zhang et al. 2017, section 3.2: one caption stands for a whole neighbourhood of vectors c, so that few captions can train a
     generator. μ and ln σ² are linear in φ. The noise is a part of the input, x = (ε, words), and so c is a function of μ and σ:
-    dc = dμ + ε dσ, and they get the gradients g and g ε (Kingma & Welling 2014).
+    dc = dμ + ε dσ, and they get the gradients g and g ε (the reparameterisation trick, Kingma & Welling 2014).
     """
 
     def __init__(self, vocabulary, d):

@@ -65,7 +65,7 @@ def remove_leftovers(folder):
 def alone_in(folder, wait=True):
     """One process at a time enters this block, and a killed one leaves no lock behind.
 
-    Who comes second waits, or with wait=False gets an InputError. Where a system cannot lock folders (Windows, some network
+    A second process waits, or with wait=False gets an InputError. Where a system cannot lock folders (Windows, some network
     drives), nobody is kept out.
     """
     try:

@@ -1,4 +1,4 @@
-"""Numerical derivatives, to check the others.
+"""Numerical derivatives, to check those of backward().
 
     >>> from numgan import gradcheck, tanh
     >>> import numpy as np
@@ -17,8 +17,8 @@ from .tensor import Tensor
 def numerical_gradient(f, x, eps=1e-5):
     """df/dx of f: array -> number, by central differences (f(x + eps) - f(x - eps)) / (2 eps) in every element.
 
-    In the Taylor series of f the even terms cancel; what is left is f' + eps² f''' / 6, and the rounding of f adds about
-    1e-16 |f| / eps: together some 1e-11 for values around 1.
+    The even terms of the two Taylor series cancel, which leaves f' + eps² f''' / 6 + …, and the rounding of f adds an error of
+    about 1e-16 |f| / eps. Both errors are some 1e-11 for values around 1.
     Raises InputError unless x is float64: float32 has too few digits to take differences.
     """
     if x.dtype != np.float64:

@@ -36,8 +36,8 @@ class Box:
     kind        "op", "leaf" (wants a gradient), "frozen" (a parameter that gets none) or "layer"
     values      the tensors in the box, oldest first; the last is the result
     parameters  of a layer: name -> Parameter; the other boxes have them as inputs
-    inputs      the boxes that it was computed from -> local derivatives: a number for each use of a value that is one number,
-                if the result is one, too; an empty list if larger arrays are involved, or a frozen parameter
+    inputs      the boxes that it was computed from -> local derivatives, one for each use, if both values are single numbers;
+                an empty list if not, or for a frozen parameter
     text        lines to show below the title; those about gradients start with "gradient"
     frozen      whether all parameters in the box get no gradient
     """
@@ -58,7 +58,7 @@ def graph(tensor, *, gradients=True, fold=None, **names):
                and no `grad` changes: `backward()` may still follow
     fold       whether a layer becomes one box, with the ops that follow it and have no parameters; by default if there would
                be more than 40 boxes otherwise
-    names      what to call tensors, and in front of their parameters' names, networks: graph(loss, x=x, G=generator)
+    names      what to call tensors; for networks, what to put before their parameters' names: graph(loss, x=x, G=generator)
 
     Raises InputError if `backward()` has released the graph, if a parameter has moved since, if there are more than 400 boxes,
     and if one of the names is for something else than a Tensor or a Layer.
@@ -66,7 +66,7 @@ def graph(tensor, *, gradients=True, fold=None, **names):
     if not isinstance(tensor, Tensor):
         raise InputError(f"graph: expected a Tensor, got {type(tensor).__name__}")
     if tensor.parents is None:
-        raise InputError("graph: backward() has released this graph; draw it before, the gradients are shown all the same")
+        raise InputError("graph: backward() has released this graph; draw it before: gradients are shown without backward()")
     tape, names = tensor._history(), _names(names)
     sources = {node: [*(pair[0] for pair in node.parents), *_frozen(node)] for node in tape}
     if fold is None:
@@ -82,7 +82,7 @@ def graph(tensor, *, gradients=True, fold=None, **names):
 
 
 def walk_back(tape):
-    """d(last)/d(value) of every value on a tape: the loop of `Tensor.backward`, which forgets and releases as it goes."""
+    """d(last)/d(value) of every value on a tape: the loop of `Tensor.backward`, but nothing is released."""
     gradients = {tape[-1]: np.ones_like(tape[-1].data)}
     for node in reversed(tape):
         for parent, vjp in node.parents:
@@ -162,15 +162,16 @@ def _names(names):
 
 
 def _frozen(node):
-    """The frozen parameters that an op read; a parameter whose memory the value itself is, such as a reshape's, is none."""
+    """The frozen parameters that an op read, except those whose memory the value shares, as after a reshape."""
     return dict.fromkeys(p for p in node.captured if not np.may_share_memory(p.data, node.data))
 
 
 def _boxes(tape, sources, names, fold):
     """The boxes, without text.
 
-    If they are folded, an op belongs to the layer of its parameter, else to that of its youngest input. It joins that input's
-    box if this is of the same layer, unless another input was computed from this box. A single number has a box of its own.
+    If they are folded, an op belongs to the layer of its parameter, or else to that of its youngest input. It joins the box of
+    that input if both belong to the same layer, unless another of its inputs was computed from that box. A single number has a
+    box of its own.
     """
     boxes, layers = {}, {}
     for node in tape:
@@ -202,7 +203,7 @@ def _boxes(tape, sources, names, fold):
 
 
 def _leads(source, box):
-    """Whether a box was computed from another one, be it in several steps."""
+    """Whether a box was computed from another one, directly or in several steps."""
     stack, seen = [box], {box}
     while stack:
         new = stack.pop().inputs.keys() - seen

@@ -1,9 +1,10 @@
 """Losses: one number L that says how wrong a network is, and dL/d(output), from which all its gradients follow.
 
 All are means over all elements, n of them (softmax_cross_entropy: over the n rows), so that learning rates do not depend on
-the batch. A target is a plain number, or an array or Tensor of the prediction's shape; arrays are copied and take the
+the batch size. A target is a plain number, or an array or Tensor of the prediction's shape; arrays are copied and take the
 prediction's dtype. `l1` and `l2` pass a gradient to a target that requires one, too; the cross-entropies refuse such a target.
-Beside the losses stand `softmax`, whose logarithm the last one takes, and `accuracy`, a figure to watch. Read optim.py next.
+This file also has `softmax`, whose logarithm softmax_cross_entropy takes, and `accuracy`, a figure to watch. Read optim.py
+next.
 """
 
 import numpy as np
@@ -63,7 +64,7 @@ def bce(p, t):
     p = as_tensor(p)
     P, t = p.data, _target("bce", _constant("bce", t), p).data
     if not ((P >= 0) & (P <= 1)).all():
-        raise InputError(f"bce: expected probabilities in [0, 1], got {P.min():g} … {P.max():g}; logits? bce_with_logits")
+        raise InputError(f"bce: expected probabilities in [0, 1], got {P.min():g} … {P.max():g}; for logits: bce_with_logits")
     smallest = np.finfo(P.dtype).tiny
     yes, no = np.maximum(P, smallest), np.maximum(1 - P, smallest)
     loss = -t * np.log(yes) - (1 - t) * np.log1p(-P, out=np.asarray(np.log(no)), where=P < 1)
@@ -72,7 +73,7 @@ def bce(p, t):
 
 
 def l2(y, t):
-    """Mean squared error, the mean of e² for e = y - t.   dL/de = 2 e / n; `sub` takes it on, to y and to t."""
+    """Mean squared error, the mean of e² for e = y - t.   dL/de = 2 e / n; `sub` passes it on to y and t."""
     y = as_tensor(y)
     error = y - _target("l2", t, y)
     E = error.data
@@ -95,7 +96,7 @@ def softmax(x, axis=-1):
         dL = <g, y dx> - <g, y Σ y dx> = <y g, dx> - <y Σ g y, dx>,   so dL/dx = y (g - Σ g y)
 
     In words: a shift of all x does not reach y, so g loses its mean with weights y. For the same reason the largest x may be
-    taken off first, and no exponential overflows.
+    subtracted first, and no exponential overflows.
     """
     x = as_tensor(x)
     exponentials = np.exp(x.data - x.data.max(axis, keepdims=True))

@@ -33,4 +33,4 @@ def check_memory(needed, what):
         return
     if needed > present:
         raise InputError(f"{what}: expected what fits into this machine's {present / 1e9:.0f} GB of memory, "
-                         f"got a need of about {needed / 1e9:.3g} GB")
+                         f"got what needs about {needed / 1e9:.3g} GB")

@@ -43,7 +43,7 @@ class Classifier:
         features = []
         with no_grad():
             for i in range(0, len(images), self.chunk):
-                x = images[i:i + self.chunk].astype(np.float32)
+                x = images[i:i + self.chunk].astype(self.net.dtype)
                 for layer in self.net.stack[:-1]:
                     x = layer(x)
                 features.append(x.data)

@@ -20,7 +20,7 @@ class Layer:
     """A function with parameters: `build` makes them, `forward` calls ops.
 
     training   True: batch statistics from the batch, dropout on; False: as `eval` describes
-    built      whether the layer is part of a complete network: then it keeps its parameters in any other, too
+    built      whether the layer is part of a complete network; if so, it keeps its parameters when it joins another one
 
     Parameters, buffers (plain arrays that belong to the state but are not trained, such as batch statistics) and inner layers
     are found by walking the attributes in the order of their definition, and the lists, tuples and dicts among them.
@@ -35,7 +35,7 @@ class Layer:
         return layer
 
     def __init__(self):
-        """No options: with a __new__ and without this, Python would take any."""
+        """Takes no options: without this, Python would accept any, because there is a __new__."""
 
     def __repr__(self):
         return self.written
@@ -51,7 +51,7 @@ class Layer:
         return self.forward(as_tensor(x))
 
     def walk(self):
-        """(name, Parameter, buffer or Layer) for everything inside this layer, each once.
+        """Pairs (name, item), each item once: every Parameter, buffer and Layer inside this layer.
 
         A name is a path such as "2_Conv2D.w", or "blocks.0.w" for what is in a list, a tuple or a dict.
         """
@@ -67,7 +67,7 @@ class Layer:
                 for name, item in self.walk() if not isinstance(item, Layer)}
 
     def load_state(self, state, where=None):
-        """Take over what `state()` of an equal network returned. If it differs: InputError, and nothing has changed.
+        """Copy in the `state()` of a network with the same layers. If it differs: InputError, and nothing has changed.
 
         `where` stands at the beginning of the message: where the state came from; by default, the class of the network.
         """
@@ -82,7 +82,7 @@ class Layer:
         checkpoint.save(path, {"network": type(self).__name__}, self.state())
 
     def load(self, path):
-        """Take over what `save` of an equal network wrote. If the file is another one: InputError, and nothing has changed."""
+        """Copy in what `save` of a network with the same layers wrote. If it differs: InputError, and nothing has changed."""
         from . import checkpoint
 
         about, state = checkpoint.load(path)
@@ -140,7 +140,7 @@ def _walk(owner, path, names):
     items = [(f"{path}{name}", item) for name, item in inside.items()
              if isinstance(item, (Parameter, np.ndarray, Layer, list, tuple, dict))]
     for name, item in items:
-        names.setdefault(id(item), name)  # before any list is entered: who is an attribute, too, goes by that name
+        names.setdefault(id(item), name)  # before any list is entered: what is also an attribute goes by the attribute's name
     for name, item in items:
         if names[id(item)] == name:
             if isinstance(item, (Parameter, np.ndarray, Layer)):
@@ -170,7 +170,7 @@ class Sequential(Layer):
     With `input_shape` (one image's, without the batch axis) and `rng` it is built at once, with parameters of `dtype`;
     without, it is a part of another network. What does not fit raises InputError naming the layer and the shapes.
 
-    A layer or Sequential that is part of a built network already keeps its parameters and its mode. So a trained network can
+    A layer or Sequential that already belongs to a built network keeps its parameters and its mode. So a trained network can
     become part of another one, and two networks can share weights; their names are those in the network built last.
     """
 

@@ -1,4 +1,4 @@
-"""Batch normalisation: every channel of a batch to one mean and one deviation; its gradient is worth deriving by hand.
+"""Batch normalisation: one mean and standard deviation for every channel of a batch; its gradient is worth deriving by hand.
 
 Read resize.py next, or leave it for a second reading and go on to games/game.py.
 """
@@ -11,7 +11,7 @@ from .tensor import from_op
 
 
 def batch_norm(x, gamma, beta, eps=1e-3):
-    """y = γ x̂ + β with x̂ = (x - μ) / σ, σ² = var + eps: every channel (last axis) of the batch to mean β and deviation γ.
+    """y = γ x̂ + β with x̂ = (x - μ) / σ, σ² = var + eps. Each channel (last axis) gets mean β and standard deviation near |γ|.
 
     Shapes (..., C), (C,), (C,) -> (..., C). Returns y and, as arrays, the batch's mean and (biased) variance.
     Ioffe & Szegedy 2015, Algorithm 1. Below, mean(·) is the mean over all M rows, one number per channel:
@@ -30,8 +30,8 @@ def batch_norm(x, gamma, beta, eps=1e-3):
 
     For γ and β, dy = x̂ dγ + dβ; they serve all rows, so dL/dγ = Σ g x̂ and dL/dβ = Σ g over the rows.
 
-    In words: a shift of the whole channel does not reach y, so g loses its component along 1. Nor would a stretch if eps were
-    0, so g loses its component along x̂; since mean(x̂²) = var / (var + eps) is a little less than 1, not quite all of it.
+    In words: a shift of the whole channel does not reach y, so g loses its component along (1, …, 1). Nor would a stretch if
+    eps were 0, so g loses its component along x̂: not quite all of it, since mean(x̂²) = var / (var + eps) is a little below 1.
     Raises InputError for other shapes, and for mixed dtypes.
     """
     x, gamma = operands("batch_norm", x, gamma)

@@ -2,9 +2,9 @@
 
 Each function computes its value y and returns it with one vjp per input. A vjp takes g = dL/dy and gives dL/d(input). The
 docstrings derive it from what g means: a small change dy of y changes L by dL = <g, dy>, where <a, b> is the sum of all
-products of corresponding elements. Write dy in terms of dx and move everything else to the left side: what dx is multiplied
-with is dL/dx. For y = x², dL = <g, 2x dx> = <2x g, dx>, so dL/dx = 2x g: `from_op(X * X, (x, lambda g: 2 * X * g))`. A factor
-moves over as it is if it multiplies elementwise, <g, b dx> = <g b, dx>, and a matrix transposed:
+products of corresponding elements. Write dy in terms of dx, then move everything but dx to the left of the comma: what stands
+there is dL/dx. For y = x², dL = <g, 2x dx> = <2x g, dx>, so dL/dx = 2x g: `from_op(X * X, (x, lambda g: 2 * X * g))`. A factor
+that multiplies elementwise moves over unchanged, <g, b dx> = <g b, dx>; a matrix is transposed when it moves over:
 
     <g, dA B> = Σ gᵢⱼ dAᵢₖ Bₖⱼ = Σ (Σⱼ gᵢⱼ Bₖⱼ) dAᵢₖ = <g Bᵀ, dA>
 
@@ -13,10 +13,10 @@ Textbooks write dy = J dx, with a row of the Jacobian J per element of y and a c
     J = ⎡6   0⎤    g = ⎡1⎤    dL/dx = Jᵀ g = ⎡ 6⎤ = 2x g, without J
         ⎣0  10⎦        ⎣2⎦                   ⎣20⎦
 
-Nobody builds J, which for 32 images of 28 × 28 × 64 has 1.6 million rows and columns, nearly all zeros: a vjp is Jᵀ g itself.
+Nobody builds J: for 32 images of 28 × 28 × 64 it has 1.6 million rows and columns, 10 TB in float32. A vjp gives Jᵀ g directly.
 
-Every linear map A has a transpose Aᵀ, for which <g, A x> = <Aᵀ g, x>: the vjp of a linear op. conv.py calls it the adjoint.
-The closures hold arrays, never tensors: so graphs have no cycles, and die with the last reference. At the end of the file
+The vjp of a linear op y = A x is the transpose Aᵀ, for which <g, A dx> = <Aᵀ g, dx>. conv.py calls it the adjoint. The vjps
+hold arrays, never tensors, so graphs have no reference cycles and are freed with the last reference. At the end of the file
 the ops become Tensor's operators and methods: `a * b`, `x[0]`, `x.sum()`. Read gradcheck.py next.
 """
 
@@ -220,7 +220,7 @@ def transpose(x, *axes):
 
 
 def getitem(x, index):
-    """y = x[index] gathers; the gradient scatters g to where it came from. What was taken twice gets both gradients."""
+    """y = x[index] gathers; the gradient scatters g back. An element taken twice gets the sum of both gradients."""
     x, index = as_tensor(x), copy.deepcopy(index)
     X = x.data
 
@@ -274,7 +274,7 @@ def mean(x, axis=None, keepdims=False):
 
 
 def max(x, axis=None, keepdims=False):
-    """y = max x along the given axes.   dy = dx of the largest element; equal ones share it equally."""
+    """y = max x along the given axes.   dy = dx of the largest element; if several are equal, they share g equally."""
     x = as_tensor(x)
     X = x.data
     largest = X == X.max(axis, keepdims=True)

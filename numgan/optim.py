@@ -1,8 +1,8 @@
 """Optimisers: what to do with a gradient. Each owns the parameters that it was given, and moves no others.
 
 `minimize(loss)` is one training step: forget old gradients, walk back from the loss, move the parameters. The walk also leaves
-a gradient in every other leaf of the loss that is not frozen. Beside the optimisers stand a schedule for their learning rate
-and the moving average of a network's weights. Read network.py next.
+a gradient in every other leaf of the loss that is not frozen. This file also has a schedule for the learning rate, and the
+moving average of a network's weights. Read network.py next.
 """
 
 from copy import deepcopy
@@ -15,7 +15,7 @@ BLOCK = 65536  # elements that are updated at a time: a few such arrays fit into
 
 
 class Optimizer:
-    """Common to all: the parameters, their state (so many `moments`, one array per parameter each), the number of steps t.
+    """What all optimisers share: the parameters, their state (`moments` arrays per parameter) and the number of steps t.
 
     `lr` is a number or a schedule, a function from the number of steps done to the learning rate, such as LinearDecay.
     """
@@ -51,7 +51,7 @@ class Optimizer:
     def step(self):
         """Move every parameter by its `grad`.
 
-        Before any has moved, raises InputError if a gradient is missing or has not its parameter's shape and dtype, and
+        Before any has moved, raises InputError if a gradient is missing or does not have its parameter's shape and dtype, and
         FloatingPointError if one is not finite; both name the parameter.
         """
         for p in self.parameters:
@@ -131,7 +131,7 @@ class Adam(Optimizer):
 
 
 class LinearDecay:
-    """A schedule: the learning rate is lr for the share `hold` of `steps` steps, then falls linearly to 0.
+    """A schedule: the learning rate is lr for the first hold · steps steps, then falls linearly to 0.
 
     Raises InputError unless steps > 0 and 0 <= hold < 1.
     """

@@ -1,7 +1,7 @@
 """Pictures of your own, in files: a folder of pictures, an .npz, or idx files as MNIST has them.
 
-Networks need pictures that are square, of one size, and all grey or all in colour. Whatever can be made so is made so by the
-rules of `read`; for anything else, one line says which file and what is wrong with it. Read resample.py next.
+Networks need pictures that are square, of one size, and all grey or all in colour. `read` makes them so where it can; for
+anything else, one line says which file and what is wrong with it. Read resample.py next.
 """
 
 import math
@@ -35,15 +35,14 @@ def read(path, size=None):
       idx file   uint8 (n, h, w), gzipped or not; labels from the file beside it, with "labels-idx1" in its name, if it exists
 
     From each picture the central square is cut out. With `size`, it becomes size × size pixels, see `resampled`; without it,
-    all must have the same size. What is transparent becomes white. Channels of 16 bits get 8. A picture lies as it is stored,
-    whatever its EXIF data say; of an animation, the first frame is read. If all pixels of all pictures are grey, there is one
-    channel.
+    all must have the same size. Transparent areas become white. 16-bit channels become 8-bit. EXIF orientation is ignored; of
+    an animation, the first frame is read. If all pixels of all pictures are grey, there is one channel.
 
     InputError if a file cannot be read or is empty, if sizes differ, and for other types, shapes or labels.
     """
     path = Path(path)
     if path.suffix.lower() in SUFFIXES and not path.is_dir():
-        raise InputError(f"{path}: expected a folder of pictures, an .npz or an idx file; got a name of one picture")
+        raise InputError(f"{path}: expected a folder of pictures, an .npz or an idx file; got a single picture")
     if path.is_dir() and not download.find(IDX, path):
         return _grey_if_grey(_folder(path, size)), None
     images, labels = _npz(path) if path.suffix == ".npz" else _idx(download.find(IDX, path) or path)

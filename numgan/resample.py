@@ -1,4 +1,4 @@
-"""Images of another size: a smaller one has means of areas, a larger one lies on a smooth curve through the pixels.
+"""Resizing images: they shrink by means of areas, and grow by cubic interpolation.
 
 Both are linear and treat rows and columns alike: with a matrix R (new, old), whose rows add up to 1, an image X becomes R X Rᵀ.
 Arrays, no gradients. Read matlab.py next.
@@ -15,7 +15,7 @@ def shrink(images, factor):
     """Means of blocks of factor × factor pixels: float (n, factor·h, factor·w, C) -> (n, h, w, C), of the same dtype."""
     _check("shrink", images, factor)
     if images.shape[1] % factor or images.shape[2] % factor:
-        raise InputError(f"shrink: expected images whose height and width {factor} divides, got {images.shape}")
+        raise InputError(f"shrink: expected images whose height and width are divisible by {factor}, got {images.shape}")
     return _resized(images, images.shape[1] // factor, images.shape[2] // factor)
 
 

@@ -14,7 +14,7 @@ from .tensor import Parameter
 class Residual(Layer):
     """y = x + f(x), f being the given layers, which must keep the shape (He et al. 2016).
 
-    dy = dx + df, so dL/dx = g + (dL/dx through f): whatever f does, the gradient also passes by it unchanged. Blocks may
+    dy = dx + df, so dL/dx = g + (dL/dx through f): whatever f does, the gradient also passes around it unchanged. Blocks may
     contain blocks.
     """
 
@@ -34,7 +34,7 @@ class Residual(Layer):
 class PReLU(Layer):
     """x where x > 0, else a·x, with a trained slope a for each channel, (..., C) -> (..., C); at first a = 0.25.
 
-    y = max(x, 0) - a max(-x, 0), so dL/dx is g where x > 0 and a g where x < 0, and dL/da = -Σ g max(-x, 0) over all pixels
+    y = max(x, 0) - a max(-x, 0), so dL/dx is g where x > 0 and a·g where x < 0, and dL/da = -Σ g max(-x, 0) over all pixels
     of the channel; both are 0 at the kink. He et al. 2015, eq. 1.
     """
 

@@ -29,7 +29,7 @@ def depth_to_space(x, block=2):
     """
     n, h, w, c = x.shape
     if block < 1 or c % block**2:
-        raise InputError(f"depth_to_space: expected channels that block² = {block**2} divides, got {x.shape}")
+        raise InputError(f"depth_to_space: expected a number of channels divisible by block² = {block**2}, got {x.shape}")
     blocks = reshape(x, n, h, w, block, block, c // block**2)
     return reshape(transpose(blocks, 0, 1, 3, 2, 4, 5), n, h * block, w * block, c // block**2)
 

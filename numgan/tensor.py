@@ -1,10 +1,10 @@
 """A value that remembers how it was computed, and the one loop that walks back and hands out gradients.
 
 How much does a number L, the loss, change if a value that it was computed from changes a little? The gradient of that value
-holds the answer, dL/d(element), for each of its elements. L's own is 1. Where y = f(x) and dL/dy is known, the derivative of
-f alone gives dL/dx: the chain rule. Where x is used in several places, a change of x reaches L through each of them, and
-dL/dx is the sum of what they contribute. So one walk from L back to its inputs finds all gradients, and no op needs to know
-any other. Take two leaves (values that no op computed), x = 3 and w = 2. A vjp, g ↦ …, is an op's derivative as a function
+holds the answer, dL/d(element), for each of its elements. L's own is 1. Where y = f(x) and dL/dy is known, only the derivative
+of f is missing to give dL/dx: the chain rule. Where x is used in several places, a change of x reaches L through each of them,
+and dL/dx is the sum of what they contribute. So one walk from L back to its inputs finds all gradients, and no op needs to know
+about another. Take two leaves (values that no op computed), x = 3 and w = 2. A vjp, g ↦ …, is an op's derivative as a function
 of the incoming gradient g:
 
     born   value             parents: pairs (parent, vjp)
@@ -36,7 +36,7 @@ import numpy as np
 from .errors import InputError
 
 _births = itertools.count()
-_no_grad = ContextVar("no_grad", default=0)  # how many such blocks are open, in each thread for itself
+_no_grad = ContextVar("no_grad", default=0)  # how many no_grad blocks are open, counted for each thread
 
 
 class Tensor:
@@ -47,16 +47,16 @@ class Tensor:
     grad           of a leaf that requires a gradient, once `backward()` of a loss L has run: dL/d(data), an array of its own
                    of the same shape and dtype. None before, and always for values that an op computed
     requires_grad  whether anybody wants that gradient
-    born           a running number: whatever a value was computed from has a smaller one, unless an optimiser has moved that
-                   since; then `backward()` refuses
+    born           a running number, larger than that of every value this one was computed from. If an optimiser has updated a
+                   parameter among these since, that parameter's number is larger, and `backward()` refuses
     parents        () for a leaf or a constant; None once `backward()` has walked through; else one pair (parent, vjp) per
                    input that the value was computed from and that requires a gradient:
 
         matmul(a, b)  ──parents──▶  (a, g ↦ g Bᵀ)
                                     (b, g ↦ Aᵀ g)
 
-    captured       parameters to which no pair leads although `data` or a vjp may still read their memory (frozen ones), and
-                   those whose memory `data` is (a reshape). `backward()` refuses if one has moved
+    captured       parameters that no pair leads to, but whose array `data` or a vjp may still read (frozen ones), and those
+                   whose memory `data` shares (after a reshape). `backward()` refuses if one has been updated since
 
     A vjp (vector-Jacobian product) maps dL/d(this value) to the part of dL/d(parent) that flows through this op.
     Copying or pickling a leaf makes a new leaf without gradient, born now; a value with a history is refused.
@@ -121,7 +121,7 @@ class Tensor:
 
         Raises InputError if L is not a single number and no `grad` is given, if L depends on nothing that requires
         a gradient, if a part of the graph has been released by an earlier `backward()`, and if a parameter that the graph
-        was computed from has moved since.
+        was computed from has been updated since.
         """
         if not self.requires_grad:
             raise InputError("backward: this tensor depends on nothing that requires a gradient (detached or no_grad?)")
@@ -200,7 +200,7 @@ class Parameter(Tensor):
 
 def _add_gradient(gradients, tensor, g, op, upstream):
     """gradients[tensor] += g, out of place: `g` may be the very array that another tensor got (`add` gives it to both)."""
-    if isinstance(g, (np.ndarray, numbers.Real)):  # not so: None, a Tensor, a list
+    if isinstance(g, (np.ndarray, numbers.Real)):  # anything else (None, a Tensor, a list) is refused below
         g = _like(g, tensor)
     if not isinstance(g, np.ndarray) or g.shape != tensor.shape or g.dtype != tensor.dtype:
         got = f"{g.dtype} {g.shape}" if isinstance(g, np.ndarray) else type(g).__name__
@@ -222,7 +222,7 @@ def from_op(value, *inputs):
 
     An input that needs no gradient is dropped here, and with it its vjp and the arrays that the vjp captured. Constants,
     frozen parameters, detached values and no_grad are all this one filter, and no op has to think of them. The other vjps
-    may still read a dropped parameter's memory: `captured` remembers it, so that `backward()` notices if it has moved.
+    may still read a dropped parameter's memory: `captured` remembers it, so that `backward()` notices if it was updated.
     """
     y = Tensor(_like(value, inputs[0][0]))
     if any(tensor.dtype != y.dtype for tensor, _ in inputs):
@@ -240,7 +240,7 @@ def from_op(value, *inputs):
 def as_tensor(x, dtype=None, *, cast=False):
     """x itself if it is a Tensor, else a constant; a plain number takes `dtype`, and with `cast` an array does, too.
 
-    An array is copied: a vjp may read it later, when its owner has long changed it. To save the copy, wrap it in a Tensor.
+    An array is copied: a vjp may read it later, after its owner has changed it. To save the copy, wrap it in a Tensor.
     Raises InputError for what is neither an array of floats (with `cast`, of real numbers) nor a real number.
     """
     if isinstance(x, Tensor):
@@ -252,7 +252,7 @@ def as_tensor(x, dtype=None, *, cast=False):
 
 @contextmanager
 def no_grad():
-    """Within this block, this thread records nothing: values only, and no memory for a backward pass."""
+    """Within this block, this thread records no graph: ops compute values only, and keep nothing for a backward pass."""
     _no_grad.set(_no_grad.get() + 1)
     try:
         yield

@@ -35,7 +35,7 @@ def train(run, steps, every=200, remarks=None):
     remarks(run), lines of text, are printed after each sheet. Ctrl-C (or SIGTERM, SIGHUP) finishes the step, saves, reports
     where, and raises KeyboardInterrupt; a second Ctrl-C or SIGTERM stops at once. A signal that the process was started to
     ignore (`nohup`) stays ignored. A loss that is not finite raises FloatingPointError; the last good checkpoint stays. A run
-    that has done all its steps, but was killed before its last picture, draws that.
+    that has done all its steps, but was killed before its last picture, draws it now.
 
     Raises InputError for bad arguments, and if another process is at work in the run's folder.
     """
@@ -104,7 +104,7 @@ def complete(run):
 
 @contextmanager
 def _folder(run):
-    """The run's folder, for this run alone, without what a killed one left half-written or drew after its checkpoint."""
+    """The run's folder, locked for this run and cleared of what a killed run left half-written or drew after its checkpoint."""
     with _located(run, run.step):
         run.out.mkdir(parents=True, exist_ok=True)
     with alone_in(run.out, wait=False):
@@ -125,7 +125,7 @@ def _folder(run):
 
 @contextmanager
 def _located(run, step):
-    """In the message of a FloatingPointError, OSError or MemoryError, step and last checkpoint are named."""
+    """Adds the step and the last checkpoint to the message of a FloatingPointError, OSError or MemoryError."""
     try:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # the results are checked instead
             yield

@@ -89,7 +89,7 @@ def test_floats_are_shrunk_and_enlarged_by_whole_factors(dtype):
         for wrong in ((x[0], 2), (x, 0), (x, 2.0), (x > 0, 2)):
             with refused(f"{function.__name__}: expected", "(n, h, w, C)"):
                 function(*wrong)
-    with refused("4 divides", "(2, 4, 6, 3)"):
+    with refused("divisible by 4", "(2, 4, 6, 3)"):
         resample.shrink(x, 4)
 
 
@@ -263,7 +263,7 @@ BAD = {  # name -> (what makes it, where --data is in the folder, what the line 
     "no files": (lambda f: None, "", ["expected pictures", ".png", "none among 0"]),
     "no pictures": (lambda f: (f / "x.txt").write_text("x"), "", ["expected pictures", "none among 1"]),
     "a size of 10": (lambda f: two(f, (10, 10), (10, 10)), "", ["--size", "multiple of 4", "10"]),
-    "a picture": (two, "a.png", ["a folder of pictures", "one picture"]),
+    "a picture": (two, "a.png", ["a folder of pictures", "a single picture"]),
     "text": (lambda f: (f / "x").write_text("x"), "x", ["idx"]), "a missing file": (two, "c.npz", ["does not exist", "c.npz"]),
     "labels alone": (lambda f: (f / "x").write_bytes(idx(X[0, 0])), "x", ["3 axes", "got 1"]),
     "an npz without images": (npz(x=X), "x.npz", ["uint8 (n, h, w)", "no such array"]),

@@ -39,12 +39,12 @@ class ConvolutionalGAN(ImageGAN):
     norm        "batch": batch norm in G, none in D; or "weight": weight-normalised layers in both (Xiang & Li 2017)
     dropout     the rate of D's Dropout layers
     categories  how many categories there are: the first numbers of z name one (see `prior`); with 0, all of z is normal
-    lr          None for the defaults of lr and d_lr: `rates`; with weight norm 2e-4, since G soon draws only black at 5e-4
+    lr          None for the defaults of lr and d_lr: `rates`, or both 2e-4 with weight norm (at 5e-4, G soon draws only black)
 
-    The default recipe differs from the tutorials', which is Adam at 2e-4 for both players, dropout in D and a normal z: G is
-    four times as quick as D (Heusel et al. 2017), D has no dropout, samples are drawn with an average of G's weights (Yazici
-    et al. 2019), and codes have categories (Mukherjee et al. 2019). It draws better digits in the same time: demos/README.md
-    has the figures.
+    The default recipe differs from the tutorials', which is Adam at 2e-4 for both players, dropout in D and a normal z: G's
+    learning rate is four times D's (Heusel et al. 2017), D has no dropout, samples are drawn with an average of G's weights
+    (Yazici et al. 2019), and codes have categories (Mukherjee et al. 2019). It draws better digits in the same time:
+    demos/README.md has the figures.
     """
 
     width: int = 64
@@ -56,7 +56,7 @@ class ConvolutionalGAN(ImageGAN):
 
     size_step = 4
     rates = 2e-3, 5e-4  # G's and D's
-    mark = 3.5  # in z, for its category: if it is much less, G does not notice it; if it is much more, some digits are lost
+    mark = 3.5  # the category's number in z: if it is much less, G ignores it; if it is much more, some digits are lost
     fresh_z = False
 
     def prior(self, rng, size):

@@ -20,14 +20,15 @@ MEMORY = 0.98  # of `shares`: they are means over some 50 calls
 class FixMatchSGAN(SGAN):
     """An SGAN in which D labels some of the unlabelled images itself, and then learns from them as from the others.
 
-    D reads an image as it is, and learns from it as another hand might have drawn it (Sohn et al. 2020, section 2):
+    D labels an image as it is, and learns from a copy that is distorted as if another hand had drawn it (Sohn et al. 2020,
+    section 2):
 
         labelled images x                         ->  distorted x, with their labels
         unlabelled images u                       ->  u without labels, as in SGAN
         those u in which D is sure of the digit   ->  also distorted u, labelled with this digit
 
-    Images with given labels and with D's own share one mean in L_D; the paper takes a mean of each kind, and adds the two. The
-    figure class_accuracy counts them all as well. The ten digits should be about equally frequent in u.
+    L_D takes one mean over the images with given labels and those with D's; the paper takes a mean of each kind, and adds the
+    two. The figure class_accuracy counts them all as well. The ten digits should be about equally frequent in u.
     """
 
     def build(self):

@@ -52,7 +52,7 @@ class Game:
         """InputError unless `step` can take this batch. It changes no network and draws no random number."""
 
     def step(self, *batch):
-        """One round of the game with one batch (see batches.py). Returns its figures, name -> float."""
+        """One round of the game with one batch (see batches.py). Returns its figures (numbers to log), name -> float."""
         raise NotImplementedError
 
     @property

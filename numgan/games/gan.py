@@ -31,8 +31,8 @@ class GAN(Game):
     d_steps     k of Algorithm 1: steps of D, each on its own minibatch, per step of G
     lr, beta1   Adam's, for both players
     d_lr        D's learning rate, if it is not lr: each player may need its own (Heusel et al. 2017)
-    lr_steps    None, or the number of steps after which the learning rates are 0: they are constant for the share lr_hold of
-                them, then fall linearly
+    lr_steps    None, or the number of steps after which the learning rates are 0: they are constant for the first
+                lr_hold · lr_steps steps, then fall linearly
     average     None, or the decay, in (0, 1), of a moving average of G's weights and batch statistics; samples are then drawn
                 with this average (Yazici et al. 2019)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(kw_only=True)
 class Looks:
-    """Figures go by the names that the game's `step` gives them.
+    """A figure is a number that the game's `step` returns, such as a loss. It goes by the name that it has there.
 
     panels      title of a plot -> the figures in it
     progress    label in the progress line -> figure

@@ -44,7 +44,7 @@ class Features:
 
 
 def clip(images):
-    """What is shown of G's output, which has no bounds: -1 for what is below, 1 for what is above, with gradient 0 there."""
+    """G's output, which has no bounds, clipped to [-1, 1], as it is shown; the gradient is 0 where something was cut off."""
     return relu(images + 1) - relu(images - 1) - 1
 
 
@@ -68,11 +68,11 @@ class SRGAN(GAN):
 
         L_G = mean (φ(x) - φ(G(z)))² - 10⁻³ mean ln D(G(z))                                            (eq. 3, 5 and 6)
 
-    Many x have the same z. The mean squared error of pixels is least for the mean of these x, which is blurred. Features φ of
-    what x shows, and D, which knows only sharp images, ask for one of them.
+    Many x have the same z. The mean squared error of pixels is least for the mean of these x, which is blurred. The
+    features φ, and D, which learns that real images are sharp, ask for one of these x instead.
 
-    objective    "perceptual": L_G; or "mse": the mean squared error of pixels, and D does not play. The paper's G starts with
-                 the weights that this has found ("SRResNet")
+    objective    "perceptual": L_G; or "mse": the mean squared error of pixels, and D does not play. The paper first
+                 trains its G in this way ("SRResNet")
     adversarial  10⁻³
     size         height and width of x, a multiple of 4
     width        channels in G and in D's first layer
@@ -138,7 +138,7 @@ class SRGAN(GAN):
     def g_step(self, batch, fake):
         """A step down L_G, or down the mean squared error."""
         shown, figures, loss = clip(fake), {}, l2(fake, batch.real)
-        psnr = float(10 * np.log10(4 / l2(shown, batch.real).item()))
+        psnr = float(10 * np.log10(4 / l2(shown, batch.real).data))  # inf without an error
         if self.objective == "perceptual":
             with self.discriminator.frozen():  # as in GAN.g_step
                 y_fake = self.discriminate(shown)

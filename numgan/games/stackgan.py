@@ -42,8 +42,8 @@ class StackGAN(GAN):
         L_G = -E[ln D(G, t)] + λ KL(N(μ, σ²) || N(0, 1))                                                (eq. 4 and 6)
 
     where G is G₁(z, c) in stage 1. In stage 2 it is G₂(G₁(z, c₁), c), and G₁ does not learn any more: its weights are to be
-    loaded into `first`. The pair (x, t') is in the text (after Reed et al. 2016): t' is another image's caption. L_G has the
-    form that DCGAN uses (see CrossEntropy).
+    loaded into `first`. The pair (x, t') is in the text (after Reed et al. 2016): t' is another image's caption; now and then
+    it is true of x, too. L_G has the form that DCGAN uses (see CrossEntropy).
 
     A code is z, or in stage 2 the pixels of G₁'s image; then ε; then the numbers of the caption's words.
 
@@ -68,7 +68,7 @@ class StackGAN(GAN):
     def build(self):
         """Make the networks (parameters: G 472,097 and D 28,289 in stage 1; 53,377 and 97,985 in stage 2), losses and looks."""
         if not (self.stage in (1, 2) and isinstance(self.size, int) and self.size >= 8 and self.size % 4 == 0 and self.kl >= 0):
-            raise InputError("expected stage 1 or 2, a size >= 8 that 4 divides, and kl >= 0, got stage "
+            raise InputError("expected stage 1 or 2, a size >= 8 divisible by 4, and kl >= 0, got stage "
                              f"{self.stage!r}, size {self.size!r} and kl {self.kl!r}")
         check_positive("networks", width=self.width, caption_dim=self.caption_dim)
         width, half, size = self.width, self.size // 2, self.stage * self.size // 2
@@ -94,7 +94,7 @@ class StackGAN(GAN):
         self.looks = Captions(panels=Samples().panels | {"D(x, t')": ("d_wrong",), "KL, nats": ("kl",)}, columns=10)
 
     def network(self, inputs, *layers):
-        """These layers, for vectors of so many numbers."""
+        """These layers as a network whose inputs are vectors of `inputs` numbers."""
         return Sequential(*layers, input_shape=(inputs,), rng=self.rng, dtype=self.dtype)
 
     def conditioned(self, *layers):

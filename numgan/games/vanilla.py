@@ -1,7 +1,8 @@
 """The original GAN with fully connected networks (Goodfellow et al. 2014), in three published variants. Read lsgan.py next.
 
 The networks are as published. The recipes are not: samples are drawn with an average of G's weights, and in "dense" and
-"shallow", G is quicker than D, as in DCGAN. The published recipes of these two are `--recipe tutorial` of demos/mnist_gan.py.
+"shallow", G's learning rate is higher than D's, as in DCGAN. The published recipes of these two are `--recipe tutorial` of
+demos/mnist_gan.py.
 """
 
 import math
