@@ -17,7 +17,7 @@ from numgan.files import atomic
 from numgan.games import CyCADA, CycleGAN
 from numgan.progress import Progress
 from numgan.resample import distorted
-from numgan.run import Run, continued, load_game, same_run
+from numgan.run import Run, continued, intact, load_game, same_run
 from numgan.training import train, unfinished
 
 HOUSES, TESTED = 20_000, 5000  # house numbers to train on; images of each kind to test with
@@ -105,15 +105,20 @@ def training(args):
     y, labels = houses(1, 200 if quick else HOUSES)
     game_rng, rng = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(2))
     kind, settings = (CyCADA, {"warm_up": steps // 2}) if args.semantic else (CycleGAN, {})
-    if (path := out / "checkpoint.npz").exists():  # another game's folder is refused before a reader is put there
-        same_run(path, {"game": kind.__name__}, checkpoint.load(path)[0])
+    about = {"data": args.data, "seed": args.seed}
+    if (path := out / "checkpoint.npz").exists():  # another run's folder is refused before a reader is put there
+        with intact(path):
+            saved = checkpoint.load(path)[0]
+            saved |= saved["settings"] | saved["run"]
+        same_run(path, {"game": kind.__name__, "lr_steps": steps, **about}, saved)
+    out.mkdir(parents=True, exist_ok=True)
     game = kind(**settings, lr_steps=steps, rng=game_rng, **(QUICK if quick else {}))
     if args.semantic:
         taught = reader(out / f"reader-{args.seed}{'-quick' * quick}.npz", y, labels,
                         np.random.default_rng([args.seed, 0]), 2 if quick else 1600)
         game.classifier.load_state(taught.net.state())
     batches = UnpairedBatches(ImageBatches(x, game.batch_size, rng), ImageBatches(y, game.batch_size, rng))
-    run = continued(Run(game, batches, out, {"data": args.data, "seed": args.seed}))
+    run = continued(Run(game, batches, out, about))
     if unfinished(run, steps):
         train(run, steps, args.every)
     test_y = houses(2, 40 if quick else TESTED)

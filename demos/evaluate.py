@@ -101,8 +101,8 @@ def main():
     if args.data == "mnist":
         print(f"{n:,} digits; real: MNIST's test set; reference: its {len(reference):,} training digits")
     else:
-        print(f"{n:,} digits; real: half of the embedded ones; reference: the other half (G may have been trained on both, and the "
-              "classifier was)")
+        print(f"{n:,} digits; real: half of the embedded ones; reference: the other half "
+              "(the classifier was trained on both, and G may have been)")
 
     def line(name, ours, theirs):
         print(f"{name:<36}{ours:>32}{theirs:>32}", flush=True)

@@ -12,7 +12,7 @@ from numgan.batches import PointBatches
 from numgan.console import SEED, whole
 from numgan.games.mixture import MIXTURES, MixtureGAN, MixtureLSGAN
 from numgan.run import Run, continued, intact, recorded
-from numgan.training import train, unfinished
+from numgan.training import resume_hint, train, unfinished
 
 GAMES = {"vanilla": MixtureGAN, "least-squares": MixtureLSGAN}
 DEFAULTS = {"mixture": "ring", "loss": "vanilla", "pack": 2, "steps": 15000, "every": 500, "seed": 0}
@@ -112,7 +112,7 @@ def main():
         if "steps" in options or unfinished(run, run.about["steps"]):
             train(run, run.about["steps"], run.about["every"])
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"resume with: {console.command(sys.argv[0], '--resume', run.path)}") from None
+        raise KeyboardInterrupt(resume_hint(run)) from None
     modes, share = score(run)
     print(f"{run.out}: {modes} of {len(run.batches.distribution.centres)} modes, {share:.1%} high quality")
 

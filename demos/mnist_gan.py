@@ -5,7 +5,6 @@
 
 import argparse
 import shlex
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from numgan.console import SEED, whole
 from numgan.doctor import Doctor
 from numgan.games import ACGAN, BEGAN, DCGAN, LSGAN, SGAN, FixMatchSGAN, VanillaGAN
 from numgan.run import Run, intact, load_game, recorded
-from numgan.training import train, unfinished
+from numgan.training import resume_hint, train, unfinished
 
 GAMES = {"dcgan": (DCGAN, {}), "dense": (VanillaGAN, {"variant": "dense"}), "shallow": (VanillaGAN, {"variant": "shallow"}),
          "minimal": (VanillaGAN, {"variant": "minimal"}), "lsgan": (LSGAN, {}), "sgan": (SGAN, {}),
@@ -160,7 +159,7 @@ def main():
         if wanted or unfinished(run, run.about["steps"]):
             train(run, run.about["steps"], run.about["every"], Doctor(digits=run.about["data"] in data.NAMES))
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"resume with: {console.command(sys.argv[0], '--resume', run.path)}") from None
+        raise KeyboardInterrupt(resume_hint(run)) from None
     print(f"{run.out}: samples/, progress.gif, curves.png, log.csv, checkpoint.npz")
 
 

@@ -107,10 +107,11 @@ def saved(path):
         return {}
     try:
         with open(path, newline="", encoding="utf-8", errors="replace") as file:
-            rows = list(csv.DictReader(file))
+            table = csv.DictReader(file)
+            rows, columns = list(table), set(table.fieldnames or KEYS)
     except csv.Error as error:
         raise InputError(f"{path}: expected a table, got {error}") from None
-    for row in rows:
+    for row in (dict.fromkeys(columns, ""), *rows):  # the head, if there are no rows
         accuracies = [row.get(method) or "" for method in METHODS]
         if not set(KEYS) <= row.keys() <= {*KEYS, *METHODS} or not all(re.fullmatch(r"(\d+\.\d\d)?", a) for a in accuracies):
             raise InputError(f"{path}: expected columns {', '.join(KEYS + METHODS)}, and accuracies in %, got {row}")

@@ -4,7 +4,6 @@ If interrupted, the same command resumes it after the last complete epoch, saved
 """
 
 import argparse
-import signal
 import sys
 from pathlib import Path
 
@@ -88,10 +87,9 @@ def main():
         net.load_state({name: array.astype(np.float32) for name, array in rounded.items()})
         print(f"rounded to float16 {accuracy(net, *test):.2%}")
         np.savez_compressed(temporary, **rounded)
-    partial.unlink()
+    partial.unlink(missing_ok=True)
     print(f"{args.out}: {args.out.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, which leaves no temporary file
     console.run(main, stopped="stopped; the same command resumes after the last complete epoch")

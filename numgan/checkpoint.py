@@ -33,6 +33,8 @@ def save(path, about, arrays):
 
 def is_checkpoint(path):
     """Whether this file is a checkpoint, judging by its list of contents."""
+    if not os.path.isfile(path):  # a pipe would be waited for
+        return False
     try:
         with zipfile.ZipFile(path) as archive:
             return ABOUT in archive.namelist()

@@ -7,8 +7,10 @@ import argparse
 import codecs
 import os
 import shlex
+import signal
 import sys
 import unicodedata
+from contextlib import contextmanager
 
 from .errors import InputError
 
@@ -37,7 +39,8 @@ def run(main, stopped="stopped"):
     """Run a script's `main`, and leave as a script should: with one line for a mistake, and never a traceback for it.
 
     InputError, and what a machine may lack (memory, disk, a finite number), end with status 1 and one line on standard error;
-    Ctrl-C with 130 and the text of the KeyboardInterrupt, or `stopped`; a reader that went away (`| head`) with 141.
+    Ctrl-C, SIGTERM or SIGHUP with 130 and the text of the KeyboardInterrupt, or `stopped`; a reader that went away (`| head`)
+    with 141.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -47,7 +50,8 @@ def run(main, stopped="stopped"):
             stream.reconfigure(errors="numgan.spell")
     name = os.path.basename(sys.argv[0])
     try:
-        main()
+        with interrupted_by(signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # Windows has no SIGHUP
+            main()
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its exit
@@ -57,6 +61,19 @@ def run(main, stopped="stopped"):
         sys.exit(130)
     except (InputError, FloatingPointError, MemoryError, OSError) as error:
         sys.exit(f"{name}: error: {' '.join(str(error).split()) or type(error).__name__}")
+
+
+@contextmanager
+def interrupted_by(*numbers):
+    """In this block, these signals raise KeyboardInterrupt, so that nothing half-written stays; unless they are ignored."""
+    usual = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in usual:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in usual:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def command(*words):

@@ -145,10 +145,12 @@ def few_labels(labels, n, rng):
     order = rng.permutation(len(labels))
     queues = [order[labels[order] == digit] for digit in range(10)]
     turn = rng.permutation(10)
+    if n < 10:
+        raise InputError(f"labelled images: expected at least 10, one of each digit; got {n}")
     for i, queue in enumerate(queues):
         share = n // 10 + (turn[i] < n % 10)
-        if not 1 <= share <= len(queue):
-            raise InputError(f"labelled images: expected at least 10 and at most {len(labels)}, as many of each digit; got {n}")
+        if share > len(queue):
+            raise InputError(f"{n} labelled images: expected at least {share} pictures of each digit; got {len(queue)} of {i}")
         kept[queue[:share]] = i
     return kept
 

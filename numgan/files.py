@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import InputError
@@ -13,18 +13,19 @@ from .errors import InputError
 def atomic(path):
     """Yield a temporary path to write to. If the block succeeds it becomes `path`; if not, it is removed.
 
-    An OSError of the block names `path`.
+    If `path` is a link, the file that it leads to is replaced. An OSError of the block names `path`.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")  # the suffix stays: writers choose the format by it
+    target = Path(os.path.realpath(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".numgan-{os.getpid()}.{target.name}")  # the suffix stays: writers choose the format by it
     try:
         yield temporary
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     except OSError as error:
         raise type(error)(error.errno, error.strerror or str(error), str(path)) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # such as a read-only disk, which has caused the first error
+            temporary.unlink()
 
 
 def kept(path, make, most=4):
@@ -56,8 +57,8 @@ def kept(path, make, most=4):
 
 def remove_leftovers(folder):
     """Remove the temporary files that killed processes left in a folder. Only while nobody else writes there."""
-    for path in Path(folder).glob(".*"):
-        if re.fullmatch(r"\.\d+\..+", path.name):
+    for path in Path(folder).glob(".numgan-*"):
+        if re.fullmatch(r"\.numgan-\d+\..+", path.name) and path.is_file():
             path.unlink(missing_ok=True)
 
 

@@ -80,6 +80,8 @@ class Run:
         """
         saved, arrays = checkpoint.load(path)
         with intact(path):
+            if not isinstance(saved["run"], dict):
+                raise InputError(f"expected a dict of what the run records, got {saved['run']!r:.80}")
             if batches.size != saved["batch"]:
                 raise InputError(f"expected batches of {saved['batch']} items, as in the saved run, got {batches.size}")
             shared = saved["rng"]["batches"] is None
@@ -154,6 +156,9 @@ def recorded(path, options, defaults, may_differ):
     if not isinstance(about, dict) or (missing := defaults.keys() - about.keys()):
         missing = defaults if not isinstance(about, dict) else missing
         raise InputError(f"{path}: expected a run of this script, got one that does not record {', '.join(sorted(missing))}")
+    for name, value in defaults.items():
+        if value is not None and not isinstance(about[name], type(value)):
+            raise InputError(f"{path}: expected a run whose {name} is of the kind of {value!r}, got {about[name]!r:.80}")
     for name in options.keys() - set(may_differ):
         if name not in about or options[name] != about[name]:
             raise InputError(f"--{name.replace('_', '-')} {options[name]}: the run in {path} was started with "

@@ -16,12 +16,13 @@ and progress.gif. A file is only ever replaced by a complete new one. Read data.
 
 import csv
 import signal
+import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 
-from . import plotting
+from . import console, plotting
 from .errors import InputError
 from .files import alone_in, atomic, remove_leftovers
 from .progress import Progress
@@ -95,6 +96,14 @@ def unfinished(run, steps):
     return run.step < steps or not complete(run)
 
 
+def resume_hint(run):
+    """The command that resumes a run of this script, as text; "" if nothing has been saved."""
+    if run.saved is None:
+        return ""
+    elsewhere = [] if run.saved.resolve().parent == run.out.resolve() else ["--out", run.out]
+    return f"resume with: {console.command(sys.argv[0], '--resume', run.saved, *elsewhere)}"
+
+
 def complete(run):
     """Whether the run's folder holds all that `train` leaves at the end: the GIF is drawn last, after the last checkpoint."""
     gif = run.out / "progress.gif"
@@ -110,9 +119,8 @@ def _folder(run):
     with alone_in(run.out, wait=False):
         if run.path.exists() and not (run.saved and run.saved.exists() and run.path.samefile(run.saved)):
             raise InputError(f"{run.out}: expected a folder without a run, or this one's, got another run's {run.path.name}")
-        own = run.path.exists() or (run.saved and run.saved.resolve().parent == run.out.resolve())
-        if sheets(run) and not own:  # a killed run does not leave this: it saves before it draws
-            raise InputError(f"{run.out}: expected a folder without another run's pictures, got {sheets(run)[0].name}")
+        if foreign := _foreign(run):
+            raise InputError(f"{run.out}: expected a folder without files of your own or another run's, got {foreign.name}")
         with _located(run, run.step):
             for folder in (run.out, run.out / "samples"):
                 remove_leftovers(folder)
@@ -121,6 +129,18 @@ def _folder(run):
                 if number.isdigit() and int(number) > run.step:
                     sheet.unlink()
         yield
+
+
+def _foreign(run):
+    """A file in the run's folder that `train` would replace, though the run has not made it; None if there is none."""
+    log = run.out / "log.csv"
+    with suppress(OSError), open(log, "rb") as file:
+        if file.read(5) not in (b"", b"step,"):
+            return log
+    if run.path.exists() or (log.exists() and run.saved and run.saved.resolve().parent == run.out.resolve()):
+        return None
+    pictures = [*sheets(run), run.out / "curves.png", run.out / "progress.gif"]  # no killed run leaves these alone: it saves,
+    return next((path for path in pictures if path.exists()), None)  # then it draws
 
 
 @contextmanager
@@ -155,8 +175,12 @@ def _log(run):
     with _located(run, run.step), atomic(path) as temporary:
         with open(temporary, "w", newline="", encoding="utf-8") as file:
             _write_rows(file, run.history, header=True)
-    with open(path, "a", newline="", encoding="utf-8", buffering=1) as file:
+    file = open(path, "a", newline="", encoding="utf-8", buffering=1)  # noqa: SIM115
+    try:
         yield lambda row: _write_rows(file, [row], header=row["step"] == 1)
+    finally:
+        with suppress(OSError):  # all rows are written, or the error is under way that says why they are not
+            file.close()
 
 
 def _write_rows(file, rows, header):

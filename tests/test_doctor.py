@@ -125,6 +125,14 @@ def test_the_script_looks_at_points_and_small_images_too(script, tmp_path, undra
     assert "samples were not looked at" in out
 
 
+def test_the_script_does_not_look_for_digits_in_other_pictures(script, tmp_path, digits, undrawn):
+    rng = np.random.default_rng(0)
+    game = VanillaGAN(variant="minimal", rng=rng)
+    run = Run(game, ImageBatches(digits[0], 5, rng), tmp_path / "run", {"data": "/somewhere/pictures"})
+    train(run, 1)
+    assert "samples were not looked at" in script(SCRIPT, run.out)[1]
+
+
 def test_the_script_refuses_what_is_no_run(fails, tmp_path):
     fails(SCRIPT, tmp_path, mentions=["checkpoint.npz"])
     (tmp_path / "x.npz").write_bytes(b"x")

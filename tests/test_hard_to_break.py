@@ -1,5 +1,6 @@
 """Runs that are killed, locked out, starved of disk, or fed with foreign files: nothing is lost, locked, or left hanging."""
 
+import io
 import os
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from numgan.run import Rationed, Run, load_game
 from numgan.training import complete, train
 
 from .errors import refused
-from .runs import SMALL, anew, bits, contents, new_run, resumed
+from .runs import SMALL, anew, at_step, bits, contents, new_run, resumed
 from .scripts import ENVIRONMENT, ROOT
 
 TRAIN = ROOT / "demos" / "mnist_gan.py"
@@ -145,7 +146,8 @@ def test_what_a_killed_run_left_half_written_or_drew_after_its_checkpoint_goes(t
     run = new_run(tmp_path)
     train(run, 2, every=1)
     before = contents(tmp_path)
-    left = [tmp_path / ".4711.checkpoint.npz", tmp_path / ".4711.progress.gif", tmp_path / "samples" / ".9.step_000003.png",
+    left = [tmp_path / ".numgan-4711.checkpoint.npz", tmp_path / ".numgan-4711.progress.gif",
+            tmp_path / "samples" / ".numgan-9.step_000003.png",
             tmp_path / "samples" / "step_000003.png", tmp_path / "samples" / "step_1000000.png"]
     kept = [tmp_path / ".hidden", tmp_path / "samples" / "step_mine.png", tmp_path / "notes.txt"]
     for path in left + kept:
@@ -243,11 +245,56 @@ def test_a_damaged_sheet_is_named_when_the_film_is_made(tmp_path):
 
 
 def test_leftovers_are_those_of_atomic_only(tmp_path):
-    kept, removed = [".git", ".x.npz", "4711.npz", ".4711"], [".4711.a.npz", ".1.b"]
-    for name in kept + removed:
+    kept = [".git", ".x.npz", "4711.npz", ".4711", ".2024.notes", ".numgan-notes", ".numgan-3.x"]
+    for name in [*kept[:-1], ".numgan-4711.a.npz", ".numgan-1.b"]:
         (tmp_path / name).touch()
+    (tmp_path / kept[-1]).mkdir()
     remove_leftovers(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+
+
+def test_what_a_link_leads_to_is_replaced_and_not_the_link(tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "a.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to(tmp_path / "far" / "a.txt")
+    with atomic(tmp_path / "link.txt") as temporary:
+        temporary.write_text("new")
+    assert contents(tmp_path) == {"link.txt": b"new", os.path.join("far", "a.txt"): b"new"}
+    assert (tmp_path / "link.txt").is_symlink()
+
+
+def test_a_temporary_file_that_cannot_be_removed_hides_no_error(tmp_path):
+    with pytest.raises(OSError, match=r"Read-only.*a\.txt"), atomic(tmp_path / "a.txt") as temporary:  # noqa: PT012
+        temporary.mkdir()  # unlink raises an error of its own
+        raise OSError(30, "Read-only file system")
+
+
+def test_a_log_that_cannot_be_written_says_where_and_what_is_left(tmp_path, undrawn, monkeypatch):
+    run = new_run(tmp_path)
+    full = "no"
+
+    class Disk(io.RawIOBase):
+        def writable(self):
+            return True
+
+        def write(self, row):
+            if full == "yes":
+                raise OSError(28, "No space left on device")
+            return len(row)
+
+    def opened(path, mode, *args, **options):
+        if mode == "a":
+            return io.TextIOWrapper(io.BufferedWriter(Disk()), line_buffering=True)
+        return open(path, mode, *args, **options)
+
+    def fill():
+        nonlocal full
+        full = "yes"
+
+    monkeypatch.setattr("numgan.training.open", opened, raising=False)
+    at_step(run, 3, fill, monkeypatch)
+    with pytest.raises(OSError, match=r"step 3: .*No space.*; the last good checkpoint is"):
+        train(run, 9, every=2)
 
 
 def test_an_os_error_names_the_file(tmp_path):

@@ -213,7 +213,7 @@ def test_an_interrupted_writer_leaves_nothing_that_is_read(tmp_path, monkeypatch
         with pytest.raises(KeyboardInterrupt):
             files.kept(tmp_path / "file", lambda: b"content")
     assert names_in(tmp_path) == []
-    (tmp_path / ".123.file").write_bytes(b"of a killed process")
+    (tmp_path / ".numgan-123.file").write_bytes(b"of a killed process")
     assert files.kept(tmp_path / "file", lambda: b"content") == b"content"
     assert names_in(tmp_path) == ["file"]
 

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import sys
 import zipfile
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 
 from numgan import checkpoint, data
-from numgan.run import Run
-from numgan.training import sheet_path, sheets, train
+from numgan.run import Run, continued
+from numgan.training import resume_hint, sheet_path, sheets, train
 
 from .errors import refused
 from .runs import anew, contents, new_run, resumed
@@ -37,6 +38,18 @@ def test_pictures_whose_checkpoint_was_moved_away_are_not_replaced(tmp_path):
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_the_hint_names_a_checkpoint_that_exists(tmp_path):
+    run = new_run(tmp_path / "a")
+    assert resume_hint(run) == ""
+    run.save()
+    assert resume_hint(run).endswith(f"--resume {run.path}")
+    elsewhere = resumed(run, tmp_path / "b")
+    assert resume_hint(elsewhere).endswith(f"--resume {run.path} --out {tmp_path / 'b'}")
+    train(elsewhere, 1)
+    assert resume_hint(elsewhere).endswith(f"--resume {elsewhere.path}")
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_a_complete_run_goes_on_in_another_folder_as_a_copy(tmp_path):
     run = new_run(tmp_path / "first")
     train(run, 2, every=1)
@@ -45,6 +58,39 @@ def test_a_complete_run_goes_on_in_another_folder_as_a_copy(tmp_path):
     assert copy.path.read_bytes() == run.path.read_bytes()
     earlier = {os.path.join("samples", f"step_00000{i}.png") for i in range(2)}
     assert contents(copy.out).keys() == contents(run.out).keys() - earlier
+
+
+@pytest.mark.parametrize("name", ["log.csv", "curves.png", "progress.gif"])
+def test_files_that_no_run_has_made_are_not_replaced(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    (tmp_path / ".2024.notes").write_text("mine, too")
+    before = contents(tmp_path)
+    with refused(tmp_path, name):
+        train(new_run(tmp_path), 1)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("name", ["log.csv", "progress.gif"])
+def test_a_checkpoint_kept_elsewhere_is_resumed_without_loss_of_its_neighbours(tmp_path, name):
+    run = new_run(tmp_path / "run")
+    train(run, 1)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / name).write_text("mine")
+    (tmp_path / "home" / "backup.npz").write_bytes(run.path.read_bytes())
+    before = contents(tmp_path)
+    with refused(tmp_path / "home", name):
+        train(Run.load(tmp_path / "home" / "backup.npz", anew(run.batches), tmp_path / "home"), 2)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("log", ["", "step,d_loss\n1,0.7\n"])
+def test_a_run_killed_before_its_first_checkpoint_begins_again(tmp_path, log):
+    (tmp_path / "log.csv").write_text(log)
+    run = new_run(tmp_path)
+    train(run, 2)
+    assert run.step == 2
 
 
 def test_sheets_stand_in_the_order_of_their_steps(tmp_path):
@@ -63,6 +109,15 @@ def test_cyclegan_writes_nothing_into_the_folder_of_another_run(fails, tmp_path)
     run = new_run(tmp_path / "other")
     run.save()
     fails(CYCLES, "train", "--semantic", "--quick", "--data", "digits-10k", "--out", run.out, mentions=[run.path, "CyCADA"])
+
+
+@pytest.mark.parametrize(("option", "value"), [("--seed", 5), ("--steps", 3), ("--data", "mnist")])
+def test_cyclegan_trains_no_reader_for_another_run(script, fails, undrawn, tmp_path, monkeypatch, option, value):
+    monkeypatch.setattr(data, "house_numbers", lambda n, rng: (np.full((n, 28, 28, 3), 90, np.uint8), np.full(n, 7, np.uint8)))
+    monkeypatch.setattr(data, "divided", lambda *_: [data.digits_10k()] * 2)
+    command = CYCLES, "train", "--semantic", "--quick", "--data", "digits-10k", "--steps", 2, "--out", tmp_path / "run"
+    assert script(*command)[0] == 0
+    fails(*command, option, value, mentions=[tmp_path / "run", value])
 
 
 def test_the_same_command_draws_pictures_that_are_missing(script, undrawn, tmp_path, monkeypatch):
@@ -132,6 +187,19 @@ def test_a_table_with_an_endless_field_is_refused(fails, tmp_path):
     fails(DEMOS / "semi_supervised.py", "--data", "digits-10k", "--out", tmp_path, mentions=[tmp_path / "results.csv"])
 
 
+@pytest.mark.parametrize("head", ["remember to buy milk", "data,labels"])
+def test_a_table_without_rows_must_have_our_columns(fails, tmp_path, head):
+    (tmp_path / "results.csv").write_text(f"{head}\n")
+    fails(DEMOS / "semi_supervised.py", "--data", "digits-10k", "--labels", 10, "--out", tmp_path,
+          mentions=[tmp_path / "results.csv"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs pipes with names")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.npz")
+    assert not checkpoint.is_checkpoint(tmp_path / "a.npz")
+
+
 # ---- options
 
 
@@ -141,6 +209,26 @@ def test_an_option_that_means_none_is_not_taken_for_one_that_was_not_given(fails
     path = Path("runs", "minimal", "checkpoint.npz").resolve()
     fails(TRAIN, "--resume", path, "--steps", 2, "--average", 0, mentions=["--average", path])
     assert "average" not in checkpoint.load(path)[0]["run"]
+
+
+@pytest.mark.parametrize(("name", "value"), [("steps", "2000"), ("steps", None), ("data", 7)])
+def test_a_checkpoint_whose_options_are_of_another_kind_is_refused(fails, script, tmp_path, monkeypatch, undrawn, name, value):
+    monkeypatch.chdir(tmp_path)
+    assert script(TRAIN, "--game", "minimal", "--steps", 1, "--batch", 4)[0] == 0
+    path = Path("runs", "minimal", "checkpoint.npz").resolve()
+    about, arrays = checkpoint.load(path)
+    about["run"][name] = value
+    checkpoint.save(path, about, arrays)
+    fails(TRAIN, "--resume", path, mentions=[path, name])
+
+
+@pytest.mark.parametrize("record", [[1], "text", None])
+def test_a_checkpoint_that_records_no_names_is_refused(tmp_path, record):
+    run = new_run(tmp_path)
+    run.about = record or []
+    run.save()
+    with refused(run.path, "records"):
+        continued(new_run(tmp_path))
 
 
 def test_stackgan_says_nothing_with_options_of_a_training(fails, tmp_path):

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from numgan import console
+from numgan.files import atomic
 from numgan.training import train
 
 from .runs import at_step, new_run, resumed
@@ -43,6 +45,26 @@ def test_what_was_ignored_before_the_run_stays_ignored(tmp_path, monkeypatch, nu
     finally:
         signal.signal(number, before)
     assert run.step == 4
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_script_that_is_stopped_leaves_nothing_half_written(tmp_path, capsys, name):
+    number = getattr(signal, name)
+    before = signal.signal(number, signal.SIG_DFL)
+
+    def main():
+        with atomic(tmp_path / "a.npz") as temporary:
+            temporary.touch()
+            signal.raise_signal(number)
+
+    try:
+        with pytest.raises(SystemExit) as stop:
+            console.run(main, stopped="stopped here")
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
+    assert (stop.value.code, capsys.readouterr().err) == (130, "stopped here\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 class ClosedTerminal(io.StringIO):
