@@ -35,7 +35,7 @@ class CyCADA(CycleGAN):
     semantic  weight; it rises as λ does
     """
 
-    cycle: float = 80.0
+    cycle: float = 65.0
     semantic: float = 3.0
 
     def build(self):
