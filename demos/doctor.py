@@ -40,7 +40,7 @@ def main():
     for name, figures in rows:
         if known := ", ".join(f"{label} {value:.3g}".strip() for label, value in figures.items() if np.isfinite(value)):
             print(f"{name}: {known}")
-    print("samples were not looked at: they are no digits" if seen.counts is None else reading(seen))
+    print("samples were not looked at: they are not known to be digits" if seen.counts is None else reading(seen))
     early = f", but most show only after {COVERED:,} {kind}" if images < COVERED else ""
     print(diagnosis(signs(seen)) or f"no sign of a failure{early}")
 

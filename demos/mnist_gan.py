@@ -64,7 +64,7 @@ def arguments():
                                      "constant (sgan, fixmatch: 6000)")
     add("--dropout", type=float, help="rate of D's dropout; default: the game's")
     add("--categories", type=whole(0), help="dcgan, lsgan: each code names one of so many categories, whose meaning is left "
-                                            "to G; 0 for none; default: the recipe's, 20 or 0")
+                                            "to G; 0 for none; default: the recipe's, 20 (lsgan 30) or 0")
     add("--average", type=decay, help="draw samples with a moving average of G's weights, with this decay per step; 0 for "
                                       "none; default: the game's")
     add("--labels", type=whole(), help="sgan, fixmatch: number of labelled images, class-balanced; default 100")

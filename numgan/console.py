@@ -9,6 +9,7 @@ import os
 import shlex
 import signal
 import sys
+import threading
 import unicodedata
 from contextlib import contextmanager
 
@@ -65,8 +66,12 @@ def run(main, stopped="stopped"):
 
 @contextmanager
 def interrupted_by(*numbers):
-    """In this block, these signals raise KeyboardInterrupt, so that nothing half-written stays; unless they are ignored."""
-    usual = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    """In this block, these signals raise KeyboardInterrupt, so that nothing half-written stays.
+
+    Those that are ignored or have a handler are left alone, and all of them outside the main thread.
+    """
+    here = threading.current_thread() is threading.main_thread()
+    usual = [number for number in numbers if here and signal.getsignal(number) is signal.SIG_DFL]
     for number in usual:
         signal.signal(number, signal.default_int_handler)
     try:

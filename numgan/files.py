@@ -13,14 +13,14 @@ from .errors import InputError
 def atomic(path):
     """Yield a temporary path to write to. If the block succeeds it becomes `path`; if not, it is removed.
 
-    If `path` is a link, the file that it leads to is replaced. An OSError of the block names `path`.
+    A link is replaced, not what it leads to. An OSError of the block names `path`.
     """
-    target = Path(os.path.realpath(path))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".numgan-{os.getpid()}.{target.name}")  # the suffix stays: writers choose the format by it
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".numgan-{os.getpid()}.{path.name}")  # the suffix stays: writers choose the format by it
     try:
         yield temporary
-        os.replace(temporary, target)
+        os.replace(temporary, path)
     except OSError as error:
         raise type(error)(error.errno, error.strerror or str(error), str(path)) from None
     finally:

@@ -158,7 +158,7 @@ def recorded(path, options, defaults, may_differ):
         raise InputError(f"{path}: expected a run of this script, got one that does not record {', '.join(sorted(missing))}")
     for name, value in defaults.items():
         if value is not None and not isinstance(about[name], type(value)):
-            raise InputError(f"{path}: expected a run whose {name} is of the kind of {value!r}, got {about[name]!r:.80}")
+            raise InputError(f"{path}: expected a run whose {name} is a value like {value!r}, got {about[name]!r:.80}")
     for name in options.keys() - set(may_differ):
         if name not in about or options[name] != about[name]:
             raise InputError(f"--{name.replace('_', '-')} {options[name]}: the run in {path} was started with "

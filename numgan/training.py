@@ -36,9 +36,10 @@ def train(run, steps, every=200, remarks=None):
     remarks(run), lines of text, are printed after each sheet. Ctrl-C (or SIGTERM, SIGHUP) finishes the step, saves, reports
     where, and raises KeyboardInterrupt; a second Ctrl-C or SIGTERM stops at once. A signal that the process was started to
     ignore (`nohup`) stays ignored. A loss that is not finite raises FloatingPointError; the last good checkpoint stays. A run
-    that has done all its steps, but was killed before its last picture, draws it now.
+    that has done all its steps, but was killed before its last picture, draws it.
 
-    Raises InputError for bad arguments, and if another process is at work in the run's folder.
+    Raises InputError for bad arguments, if another process is at work in the run's folder, and if that holds files which the
+    run would replace but has not made.
     """
     for name, value in {"steps": steps, "every": every}.items():
         if not (isinstance(value, (int, np.integer)) and 1 <= value <= 10**12):
@@ -100,7 +101,7 @@ def resume_hint(run):
     """The command that resumes a run of this script, as text; "" if nothing has been saved."""
     if run.saved is None:
         return ""
-    elsewhere = [] if run.saved.resolve().parent == run.out.resolve() else ["--out", run.out]
+    elsewhere = [] if run.saved.parent.resolve() == run.out.resolve() else ["--out", run.out]
     return f"resume with: {console.command(sys.argv[0], '--resume', run.saved, *elsewhere)}"
 
 
@@ -134,13 +135,16 @@ def _folder(run):
 def _foreign(run):
     """A file in the run's folder that `train` would replace, though the run has not made it; None if there is none."""
     log = run.out / "log.csv"
-    with suppress(OSError), open(log, "rb") as file:
-        if file.read(5) not in (b"", b"step,"):
-            return log
-    if run.path.exists() or (log.exists() and run.saved and run.saved.resolve().parent == run.out.resolve()):
+    if run.path.exists():
         return None
-    pictures = [*sheets(run), run.out / "curves.png", run.out / "progress.gif"]  # no killed run leaves these alone: it saves,
-    return next((path for path in pictures if path.exists()), None)  # then it draws
+    with suppress(OSError), open(log, "rb") as file:
+        start = file.read(5)
+        if start and not (run.saved and start == b"step,"):  # a new run saves before it writes a row
+            return log
+    if log.exists() and run.saved and run.saved.parent.resolve() == run.out.resolve():  # the checkpoint was renamed
+        return None
+    pictures = [*sheets(run), run.out / "curves.png", run.out / "progress.gif"]  # a run saves before it draws
+    return next((path for path in pictures if path.exists()), None)
 
 
 @contextmanager

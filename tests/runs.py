@@ -15,7 +15,7 @@ from numgan.games.vanilla import VARIANTS
 from numgan.run import Run
 from numgan.training import train
 
-SMALL = {"size": 8, "width": 2, "latent_dim": 24}
+SMALL = {"size": 8, "width": 2, "latent_dim": 32}
 PLAYS = {f"VanillaGAN, {variant}": ("VanillaGAN", {"variant": variant}) for variant in VARIANTS}
 OTHERS = [name for name in GAMES if name != "VanillaGAN" and issubclass(GAMES[name], ImageGAN | SRGAN | StackGAN)]
 PLAYS |= {name: (name, SMALL) for name in OTHERS}

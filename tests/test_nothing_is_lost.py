@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shlex
 import sys
 import zipfile
 from pathlib import Path
@@ -30,8 +31,13 @@ def test_pictures_whose_checkpoint_was_moved_away_are_not_replaced(tmp_path):
     train(run, 2, every=1)
     run.path.rename(tmp_path / "best.npz")
     before = contents(tmp_path)
+    with refused(tmp_path, "log.csv"):
+        train(new_run(tmp_path), 4)
+    assert contents(tmp_path) == before
+    (tmp_path / "log.csv").rename(tmp_path / "best.csv")
     with refused(tmp_path, "step_000000.png"):
         train(new_run(tmp_path), 4)
+    (tmp_path / "best.csv").rename(tmp_path / "log.csv")
     assert contents(tmp_path) == before
     train(Run.load(tmp_path / "best.npz", anew(run.batches), tmp_path), 4, every=1)  # it goes on beside its own pictures
     assert contents(tmp_path).items() >= {name: before[name] for name in before if "step_" in name or "best" in name}.items()
@@ -42,11 +48,11 @@ def test_the_hint_names_a_checkpoint_that_exists(tmp_path):
     run = new_run(tmp_path / "a")
     assert resume_hint(run) == ""
     run.save()
-    assert resume_hint(run).endswith(f"--resume {run.path}")
+    assert resume_hint(run).endswith(shlex.join(["--resume", str(run.path)]))
     elsewhere = resumed(run, tmp_path / "b")
-    assert resume_hint(elsewhere).endswith(f"--resume {run.path} --out {tmp_path / 'b'}")
+    assert resume_hint(elsewhere).endswith(shlex.join(["--resume", str(run.path), "--out", str(tmp_path / "b")]))
     train(elsewhere, 1)
-    assert resume_hint(elsewhere).endswith(f"--resume {elsewhere.path}")
+    assert resume_hint(elsewhere).endswith(shlex.join(["--resume", str(elsewhere.path)]))
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -63,7 +69,6 @@ def test_a_complete_run_goes_on_in_another_folder_as_a_copy(tmp_path):
 @pytest.mark.parametrize("name", ["log.csv", "curves.png", "progress.gif"])
 def test_files_that_no_run_has_made_are_not_replaced(tmp_path, name):
     (tmp_path / name).write_text("mine")
-    (tmp_path / ".2024.notes").write_text("mine, too")
     before = contents(tmp_path)
     with refused(tmp_path, name):
         train(new_run(tmp_path), 1)
@@ -85,12 +90,22 @@ def test_a_checkpoint_kept_elsewhere_is_resumed_without_loss_of_its_neighbours(t
 
 
 @pytest.mark.usefixtures("undrawn")
-@pytest.mark.parametrize("log", ["", "step,d_loss\n1,0.7\n"])
-def test_a_run_killed_before_its_first_checkpoint_begins_again(tmp_path, log):
-    (tmp_path / "log.csv").write_text(log)
+def test_the_log_of_another_run_is_not_replaced(tmp_path):
+    (tmp_path / "log.csv").write_text("step,d_loss\n1,0.7\n")
+    before = contents(tmp_path)
+    with refused(tmp_path, "log.csv"):
+        train(new_run(tmp_path), 1)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_log_that_a_spreadsheet_has_rewritten_is_made_anew(tmp_path):
     run = new_run(tmp_path)
-    train(run, 2)
-    assert run.step == 2
+    train(run, 1)
+    whole = (tmp_path / "log.csv").read_bytes()
+    (tmp_path / "log.csv").write_bytes(b"\xef\xbb\xbf" + whole.replace(b",", b";"))
+    train(resumed(run), 2)
+    assert (tmp_path / "log.csv").read_bytes().startswith(whole)
 
 
 def test_sheets_stand_in_the_order_of_their_steps(tmp_path):
@@ -111,13 +126,25 @@ def test_cyclegan_writes_nothing_into_the_folder_of_another_run(fails, tmp_path)
     fails(CYCLES, "train", "--semantic", "--quick", "--data", "digits-10k", "--out", run.out, mentions=[run.path, "CyCADA"])
 
 
-@pytest.mark.parametrize(("option", "value"), [("--seed", 5), ("--steps", 3), ("--data", "mnist")])
-def test_cyclegan_trains_no_reader_for_another_run(script, fails, undrawn, tmp_path, monkeypatch, option, value):
+@pytest.mark.parametrize(("option", "value", "words"), [("--seed", 5, "seed 5"), ("--steps", 3, "lr_steps 3"),
+                                                          ("--data", "mnist", "data mnist")])
+def test_cyclegan_trains_no_reader_for_another_run(script, fails, undrawn, tmp_path, monkeypatch, option, value, words):
     monkeypatch.setattr(data, "house_numbers", lambda n, rng: (np.full((n, 28, 28, 3), 90, np.uint8), np.full(n, 7, np.uint8)))
     monkeypatch.setattr(data, "divided", lambda *_: [data.digits_10k()] * 2)
     command = CYCLES, "train", "--semantic", "--quick", "--data", "digits-10k", "--steps", 2, "--out", tmp_path / "run"
     assert script(*command)[0] == 0
-    fails(*command, option, value, mentions=[tmp_path / "run", value])
+    (tmp_path / "run" / "reader-0-quick.npz").unlink()
+    fails(*command, option, value, mentions=[tmp_path / "run", words])
+
+
+def test_cyclegan_resumes_with_the_recipe_of_an_earlier_version(script, undrawn, tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "house_numbers", lambda n, rng: (np.full((n, 28, 28, 3), 90, np.uint8), np.full(n, 7, np.uint8)))
+    command = CYCLES, "train", "--semantic", "--quick", "--data", "digits-10k", "--steps", 2, "--out", tmp_path
+    assert script(*command)[0] == 0
+    about, arrays = checkpoint.load(tmp_path / "checkpoint.npz")
+    about["settings"] |= {"cycle": 50.0, "warm_up": 0}
+    checkpoint.save(tmp_path / "checkpoint.npz", about, arrays)
+    assert script(*command)[0] == 0
 
 
 def test_the_same_command_draws_pictures_that_are_missing(script, undrawn, tmp_path, monkeypatch):

@@ -125,7 +125,7 @@ def test_frozen_weights_get_no_gradients():
 # ---- DCGAN with norm="weight"
 
 
-SMALL = dict(size=8, width=2, latent_dim=24)
+SMALL = dict(size=8, width=2, latent_dim=32)
 
 
 def test_the_weight_normalised_generator_has_no_batch_statistics():

@@ -138,7 +138,8 @@ class SRGAN(GAN):
     def g_step(self, batch, fake):
         """A step down L_G, or down the mean squared error."""
         shown, figures, loss = clip(fake), {}, l2(fake, batch.real)
-        psnr = float(10 * np.log10(4 / l2(shown, batch.real).data))  # inf without an error
+        with np.errstate(divide="ignore"):
+            psnr = float(10 * np.log10(4 / l2(shown, batch.real).data))
         if self.objective == "perceptual":
             with self.discriminator.frozen():  # as in GAN.g_step
                 y_fake = self.discriminate(shown)
