@@ -9,7 +9,6 @@ import numpy as np
 
 from . import conv, norm, ops, resize
 from .errors import InputError, check_positive
-from .memory import check_memory
 from .network import Layer
 from .tensor import Parameter, Tensor
 
@@ -61,9 +60,7 @@ class Linear(Layer):
 
     def build(self, shape, rng, dtype):
         """Parameters w of `weight_shape`, or v of that shape and g, one length per output channel; and b (outputs,)."""
-        shape = self.weight_shape(shape)
-        check_memory(28 * math.prod(shape), f"weights {shape}")  # drawn as float64; with gradient, moments and average
-        w = Parameter(self.init(shape, rng).astype(dtype))
+        w = Parameter(self.init(self.weight_shape(shape), rng).astype(dtype))
         if self.weight_norm:
             self.v, self.g = w, Parameter(self.length(w).data)
         else:

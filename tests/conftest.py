@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings
 
 from .digits import fake
 from .proof.report import REPORT
-from .runs import digits, finished, undrawn
+from .runs import digits, finished, grey_houses, undrawn
 from .scripts import fails, script
 from .second_process import pytest_runtestloop
 

@@ -104,8 +104,8 @@ def test_unpaired_batches_are_drawn_apart_and_must_be_alike():
 # ---- the demo
 
 
+@pytest.mark.usefixtures("grey_houses")
 def test_the_demo_trains_measures_translates_and_goes_on(script, fails, undrawn, tmp_path, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(data, "house_numbers", lambda n, rng: (np.full((n, 28, 28, 3), 90, np.uint8), np.full(n, 7, np.uint8)))
     options = "--data", "digits-10k"
     status, first, _ = script(DEMO, "train", "--semantic", "--quick", *options, "--steps", 2)
     assert status == 0

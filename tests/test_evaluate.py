@@ -49,6 +49,13 @@ def test_the_classifier_is_as_good_as_it_says_on_the_test_set(classifier):
     assert accuracy > 0.994
 
 
+def test_the_classifier_reads_in_its_own_precision(classifier):
+    images = data.to_images(data.digits_10k()[0][::1000])
+    exact = metrics.load_classifier(np.float64)
+    assert exact.features(images).dtype == np.float64
+    np.testing.assert_allclose(exact.probabilities(images), classifier.probabilities(images), atol=1e-4)
+
+
 def test_features_and_probabilities_do_not_depend_on_the_chunks_and_belong_together(classifier):
     images = data.to_images(data.digits_10k()[0][::1000])
     features, p = classifier.features(images), classifier.probabilities(images)

@@ -128,8 +128,8 @@ def test_cyclegan_writes_nothing_into_the_folder_of_another_run(fails, tmp_path)
 
 @pytest.mark.parametrize(("option", "value", "words"), [("--seed", 5, "seed 5"), ("--steps", 3, "lr_steps 3"),
                                                           ("--data", "mnist", "data mnist")])
-def test_cyclegan_trains_no_reader_for_another_run(script, fails, undrawn, tmp_path, monkeypatch, option, value, words):
-    monkeypatch.setattr(data, "house_numbers", lambda n, rng: (np.full((n, 28, 28, 3), 90, np.uint8), np.full(n, 7, np.uint8)))
+@pytest.mark.usefixtures("undrawn", "grey_houses")
+def test_cyclegan_trains_no_reader_for_another_run(script, fails, tmp_path, monkeypatch, option, value, words):
     monkeypatch.setattr(data, "divided", lambda *_: [data.digits_10k()] * 2)
     command = CYCLES, "train", "--semantic", "--quick", "--data", "digits-10k", "--steps", 2, "--out", tmp_path / "run"
     assert script(*command)[0] == 0
@@ -137,8 +137,8 @@ def test_cyclegan_trains_no_reader_for_another_run(script, fails, undrawn, tmp_p
     fails(*command, option, value, mentions=[tmp_path / "run", words])
 
 
-def test_cyclegan_resumes_with_the_recipe_of_an_earlier_version(script, undrawn, tmp_path, monkeypatch):
-    monkeypatch.setattr(data, "house_numbers", lambda n, rng: (np.full((n, 28, 28, 3), 90, np.uint8), np.full(n, 7, np.uint8)))
+@pytest.mark.usefixtures("undrawn", "grey_houses")
+def test_cyclegan_resumes_with_the_recipe_of_an_earlier_version(script, tmp_path):
     command = CYCLES, "train", "--semantic", "--quick", "--data", "digits-10k", "--steps", 2, "--out", tmp_path
     assert script(*command)[0] == 0
     about, arrays = checkpoint.load(tmp_path / "checkpoint.npz")
