@@ -9,7 +9,7 @@ import numpy as np
 from numgan import InputError, console, data, metrics
 from numgan.console import SEED, whole
 from numgan.games import GAN
-from numgan.games.acgan import ACGAN, asked
+from numgan.games.classes import ClassCodes, asked
 from numgan.run import load_game
 
 VALIDATION = 1000  # training digits with which Parzen's sigma is chosen
@@ -65,7 +65,7 @@ def figures(reference, labels, generated, real):
 
 def figures_of_classes(game, rng, reference, labels, real, real_labels):
     """More rows for a game whose D classifies digits; the first two need codes that ask for digits."""
-    if isinstance(game, ACGAN):
+    if isinstance(game, ClassCodes):
         n = min(len(reference), 50_000)
         codes, classifier = game.latent(n, rng), metrics.load_classifier()
         wanted, generated = asked(codes), game.generate(codes)

@@ -13,20 +13,20 @@ from numgan import InputError, console, data
 from numgan.batches import HalfLabelledBatches, ImageBatches
 from numgan.console import SEED, whole
 from numgan.doctor import Doctor
-from numgan.games import ACGAN, BEGAN, DCGAN, LSGAN, SGAN, FixMatchSGAN, VanillaGAN
+from numgan.games import ACGAN, BEGAN, DCGAN, LSGAN, SGAN, ConditionalSGAN, FixMatchSGAN, VanillaGAN
 from numgan.run import Run, intact, load_game, recorded
 from numgan.training import resume_hint, train, unfinished
 
 GAMES = {"dcgan": (DCGAN, {}), "dense": (VanillaGAN, {"variant": "dense"}), "shallow": (VanillaGAN, {"variant": "shallow"}),
          "minimal": (VanillaGAN, {"variant": "minimal"}), "lsgan": (LSGAN, {}), "sgan": (SGAN, {}),
-         "fixmatch": (FixMatchSGAN, {}), "acgan": (ACGAN, {}), "began": (BEGAN, {})}
+         "fixmatch": (FixMatchSGAN, {}), "conditional": (ConditionalSGAN, {}), "acgan": (ACGAN, {}), "began": (BEGAN, {})}
 DEFAULTS = {"game": "dcgan", "steps": 2000, "every": 200, "seed": 0, "data": "digits-10k", "data_dir": None, "batch": None}
 GAME_OPTIONS = ("objective", "d_steps", "real_label", "lr", "d_lr", "beta1", "lr_steps", "dropout", "categories",
                 "average", "gamma")
 CONVOLUTIONAL = {"lr": 2e-4, "dropout": 0.3, "categories": 0, "average": None}
 TUTORIAL = {"dcgan": CONVOLUTIONAL, "lsgan": CONVOLUTIONAL, "dense": {"lr": 2e-4, "average": None},
             "shallow": {"lr": 2e-4, "beta1": 0.9, "average": None}}
-OWNERS = {"labels": ["sgan", "fixmatch"], "gamma": ["began"], "dropout": ["dcgan", "lsgan", "acgan"],
+OWNERS = {"labels": ["sgan", "fixmatch", "conditional"], "gamma": ["began"], "dropout": ["dcgan", "lsgan", "acgan"],
           "categories": ["dcgan", "lsgan"],
           "recipe": list(TUTORIAL),  # all these are options that not every game has
           "objective": [name for name in GAMES if name not in ("lsgan", "began")],
@@ -40,8 +40,8 @@ def arguments():
     add = parser.add_argument
     add("--game", choices=GAMES, help="default dcgan")
     add("--steps", type=whole(), help="total steps, including those before --resume; default 2000")
-    add("--batch", type=whole(), help="images in each minibatch; default 32 (dense, sgan, fixmatch 128, shallow, minimal 100, "
-                                     "began 16)")
+    add("--batch", type=whole(), help="images in each minibatch; default 32 (dense, sgan, fixmatch, conditional 128, "
+                                     "shallow, minimal 100, began 16)")
     add("--seed", type=SEED, help="random seed; default 0")
     add("--data", type=source, help="digits-10k (default: 10,000 embedded digits), mnist (60,000), house-numbers (10,000, in "
                                     "colour), svhn (73,257 real ones, from its .mat file), or your own: a folder of pictures, "
@@ -61,13 +61,13 @@ def arguments():
     add("--d-lr", type=float, help="D's learning rate, if it is not the same; default: the game's, or --lr if that is given")
     add("--beta1", type=float, help="Adam's beta1; default 0.5 (minimal 0.9)")
     add("--lr-steps", type=whole(), help="let the learning rate fall to 0 over the second half of this many steps; default: "
-                                     "constant (sgan, fixmatch: 6000)")
+                                     "constant (sgan, fixmatch, conditional: 6000)")
     add("--dropout", type=float, help="rate of D's dropout; default: the game's")
     add("--categories", type=whole(0), help="dcgan, lsgan: each code names one of so many categories, whose meaning is left "
                                             "to G; 0 for none; default: the recipe's, 20 (lsgan 30) or 0")
     add("--average", type=decay, help="draw samples with a moving average of G's weights, with this decay per step; 0 for "
                                       "none; default: the game's")
-    add("--labels", type=whole(), help="sgan, fixmatch: number of labelled images, class-balanced; default 100")
+    add("--labels", type=whole(), help="sgan, fixmatch, conditional: number of labelled images, class-balanced; default 100")
     add("--gamma", type=float, help="began: the diversity ratio, in (0, 1]; default 0.95")
     add("--resume", type=Path, metavar="CHECKPOINT", help="resume a run, as if it had not been interrupted")
     add("--summary", action="store_true", help="print the networks and exit")

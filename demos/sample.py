@@ -10,8 +10,18 @@ from numgan import InputError, console, data, plotting
 from numgan.console import SEED, file, whole
 from numgan.files import atomic
 from numgan.games import GAN
+from numgan.games.classes import ClassCodes
 from numgan.memory import check_memory
 from numgan.run import load_game
+
+
+def drawn(game, n, rng, digit):
+    """n images (n, H, W, C), of this digit if it is not None."""
+    if digit is None:
+        return game.sample(n, rng)
+    if not isinstance(game, ClassCodes):
+        raise InputError(f"--digit: expected a game that can be asked for a digit, got {type(game).__name__}")
+    return game.generate(game.asking(game.noise(n, rng), np.full(n, digit)))
 
 
 def main():
@@ -20,6 +30,8 @@ def main():
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a run's checkpoint.npz")
     parser.add_argument("--n", type=whole(1, 10**7), default=100, help="how many digits; default 100")
     parser.add_argument("--seed", type=SEED, default=0, help="random seed of the codes z; default 0")
+    parser.add_argument("--digit", type=whole(0, 9), help="draw this digit alone: acgan and conditional can be asked for one; "
+                                                          "default: any digits")
     parser.add_argument("--out", type=file(".png", ".npz"), default=Path("samples.png"),
                         help="samples.png (default): a sheet; *.npz: array `images`, uint8 (n, H, W), in colour (n, H, W, 3)")
     args = parser.parse_args()
@@ -27,7 +39,7 @@ def main():
     if not (isinstance(game, GAN) and len(game.image_shape) == 3):
         raise InputError(f"{args.checkpoint}: expected a game that draws images, got {type(game).__name__}")
     check_memory(12 * args.n * math.prod(game.image_shape), f"--n {args.n}")
-    images = game.sample(args.n, np.random.default_rng(args.seed))
+    images = drawn(game, args.n, np.random.default_rng(args.seed), args.digit)
     if args.out.suffix == ".png":
         plotting.save_sheet(args.out, images)
     else:

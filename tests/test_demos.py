@@ -71,7 +71,8 @@ def test_the_summary_of_the_dcgan_is_the_published_one(script, tmp_path, monkeyp
 @pytest.mark.parametrize(("game", "totals"), [
     ("dense", ["1,463,312", "1,460,225"]), ("shallow", ["234,512", "201,217"]), ("minimal", ["114,064", "100,609"]),
     ("lsgan", ["865,281", "212,865"]), ("acgan", ["928,001", "275,595"]),
-    ("sgan", ["295,184", "600,458"]), ("fixmatch", ["295,184", "600,458"]), ("began", ["139,201", "395,713"])])
+    ("sgan", ["295,184", "600,458"]), ("fixmatch", ["295,184", "600,458"]), ("conditional", ["297,744", "600,458"]),
+    ("began", ["139,201", "395,713"])])
 def test_the_summary_of_every_game_has_the_published_totals(script, game, totals):
     status, out, _ = script(TRAIN, "--summary", "--game", game)
     assert status == 0
@@ -177,7 +178,7 @@ def test_the_seed_decides_on_everything_random(script, tmp_path, monkeypatch):
     assert losses[0] == losses[1] != losses[2]
 
 
-@pytest.mark.parametrize("game", ["sgan", "fixmatch"])
+@pytest.mark.parametrize("game", ["sgan", "fixmatch", "conditional"])
 def test_a_semi_supervised_run_goes_on_with_the_same_labelled_images(script, tmp_path, monkeypatch, game):
     monkeypatch.chdir(tmp_path)
     game = ("--game", game, "--labels", 10, "--batch", 12, "--every", 2)
@@ -265,6 +266,7 @@ def test_bad_options_for_that_table_fail_in_one_line(fails, options, mentions):
     (["--labels", "50", "--game", "acgan"], ["--labels", "sgan", "acgan"]),
     (["--game", "sgan", "--labels", "9"], ["labelled", "9"]), (["--game", "sgan", "--labels", "20000"], ["20000"]),
     (["--game", "began", "--gamma", "1.5"], ["gamma", "1.5"]), (["--game", "sgan", "--objective", "saturating"], ["matching"]),
+    (["--game", "conditional", "--objective", "feature matching"], ["non-saturating", "matching"]),
     (["--data", "mnist", "--data-dir", "nowhere"], ["nowhere", "train-images-idx3-ubyte"]),
     (["--data-dir", "nowhere"], ["nowhere", "digits-10k"]),
     (["--resume", "nowhere.npz"], ["nowhere.npz"]), (["--resume", "."], ["."])])

@@ -5,9 +5,8 @@ import pytest
 
 import numgan as ng
 from numgan import InputError, games
-from numgan.games.acgan import asked
 
-from .proof import fixmatch
+from .proof import asking, fixmatch
 from .proof.games import INSTANCES, codes_for, images_for, labels_for, play, small_game, snapshot
 from .proof.papers import GAMES, SMALL
 
@@ -138,12 +137,12 @@ def test_sgan_reads_what_it_was_taught_and_alone_it_is_a_mere_classifier(dtype):
     assert all(np.array_equal(before[name], array) for name, array in game.generator.state().items())
 
 
-@pytest.mark.parametrize("holds", fixmatch.PROPERTIES, ids=lambda holds: holds.__name__)
-def test_fixmatch(holds):
+@pytest.mark.parametrize("holds", fixmatch.PROPERTIES + asking.PROPERTIES, ids=lambda holds: holds.__name__)
+def test_fixmatch_and_games_that_are_asked_for_a_class(holds):
     holds()
 
 
-@pytest.mark.parametrize("name", ["SGAN", "FixMatchSGAN"])
+@pytest.mark.parametrize("name", ["SGAN", "FixMatchSGAN", "ConditionalSGAN"])
 @pytest.mark.parametrize("labels", [np.arange(6), np.full(6, -1)])
 def test_sgan_needs_labelled_and_unlabelled_images(labels, name):
     game = small_game(name, dict(size=8, width=24))
@@ -188,7 +187,7 @@ def bad_batches(game, name):
         yield np.rint((x + 1) * 127.5).astype(np.uint8), labels
     if game.d_steps > 1 or game.settings.get("pack", 1) > 1:
         yield x[:5], labels[:5]
-    if name in ("ACGAN", "SGAN", "FixMatchSGAN"):
+    if name == "ACGAN" or isinstance(game, games.SGAN):
         for wrong in (None, labels[:-1], labels * 1.0, labels + 10, np.full(len(x), -1)):
             yield x, wrong
     if isinstance(game, games.SGAN):
@@ -275,17 +274,6 @@ def test_began_reconstructs_in_the_range_of_images():
     x = images_for(game)
     np.testing.assert_allclose(game.reconstruct(x), game.discriminator(x).data.clip(-1, 1), rtol=1e-5, atol=1e-6)
     assert np.abs(game.discriminator(100 * x).data).max() > 1 == np.abs(game.reconstruct(100 * x)).max()
-
-
-def test_acgan_s_codes_ask_for_classes_and_its_sheet_has_a_row_for_each():
-    game = small_game("ACGAN", dict(size=8, width=2, latent_dim=5), "float32")
-    codes = game.latent(1000, np.random.default_rng(0))
-    assert codes.shape == (1000, 15)
-    assert set(np.bincount(asked(codes), minlength=10) > 50) == {True}
-    np.testing.assert_array_equal(codes[:, 5:], np.eye(10)[asked(codes)])
-    sheet = game.looks.inputs(game, np.random.default_rng(0)).reshape(10, 10, 15)
-    np.testing.assert_array_equal(asked(sheet.reshape(100, 15)).reshape(10, 10), np.arange(10)[:, None].repeat(10, 1))
-    np.testing.assert_array_equal(sheet[..., :5], sheet[:1, :, :5].repeat(10, 0))
 
 
 @pytest.mark.parametrize(("game", "options", "name"), [

@@ -6,6 +6,7 @@ Read game.py first, for what a run needs from any game; then gan.py, the algorit
 from ..errors import InputError
 from .acgan import ACGAN
 from .began import BEGAN
+from .conditional import ConditionalSGAN
 from .cycada import CyCADA
 from .cyclegan import CycleGAN
 from .dcgan import DCGAN
@@ -20,8 +21,8 @@ from .srgan import SRGAN
 from .stackgan import StackGAN
 from .vanilla import VanillaGAN
 
-GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN, SGAN, FixMatchSGAN, ACGAN, BEGAN, SRGAN, StackGAN,
-                                          CycleGAN, CyCADA, MixtureGAN, MixtureLSGAN)}
+GAMES = {game.__name__: game for game in (VanillaGAN, DCGAN, LSGAN, SGAN, FixMatchSGAN, ConditionalSGAN, ACGAN, BEGAN,
+                                          SRGAN, StackGAN, CycleGAN, CyCADA, MixtureGAN, MixtureLSGAN)}
 
 
 def build(name, settings, rng):
@@ -44,6 +45,7 @@ __all__ = [
     "LSGAN",
     "SGAN",
     "SRGAN",
+    "ConditionalSGAN",
     "CyCADA",
     "CycleGAN",
     "FixMatchSGAN",

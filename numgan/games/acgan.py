@@ -5,20 +5,11 @@ Odena, Olah & Shlens 2017. Read sgan.py next.
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..losses import softmax_cross_entropy
+from .classes import CLASSES, ClassCodes, ClassRows, asked
 from .crossentropy import CrossEntropy
 from .dcgan import ConvolutionalGAN
-from .looks import ClassReader
 from .minibatch import check_labels
-
-CLASSES = 10
-
-
-def asked(codes):
-    """The classes that codes ask for: (n, latent_dim + 10) -> integers (n,)."""
-    return codes[:, -CLASSES:].argmax(1)
 
 
 class SourceAndClass(CrossEntropy):
@@ -53,18 +44,9 @@ class SourceAndClass(CrossEntropy):
         return super().d_figures(y_real, y_fake, batch) | right
 
 
-class ClassRows(ClassReader):
-    """A sheet with a row for each class and a column for each z."""
-
-    def inputs(self, game, rng):
-        """Ten z, each with every class: codes (100, latent_dim + 10)."""
-        z = game.noise(10, rng)
-        return game.asking(np.tile(z, (CLASSES, 1)), np.repeat(np.arange(CLASSES), len(z)))
-
-
 @dataclass(kw_only=True, eq=False, repr=False)
-class ACGAN(ConvolutionalGAN):
-    """DCGAN's networks, with classes. A code is z followed by the class that it asks for, one-hot.
+class ACGAN(ClassCodes, ConvolutionalGAN):
+    """DCGAN's networks, with classes.
 
     objective and real_label are as in CrossEntropy. The recipe is its own: dropout, normal z, no average, and one learning
     rate for both players.
@@ -80,7 +62,7 @@ class ACGAN(ConvolutionalGAN):
 
     def build(self):
         """Make the networks, losses and looks."""
-        self.build_networks(extra=CLASSES)
+        self.build_networks(outputs=1 + CLASSES)
         self.losses = SourceAndClass(self.objective, self.real_label, weight=0.5)
         self.looks = ClassRows(columns=10, accuracies=("class_accuracy_real", "class_accuracy_fake"))
 
@@ -88,19 +70,6 @@ class ACGAN(ConvolutionalGAN):
         """GAN's checks, and a class 0 … 9 for each image."""
         super().check(images, labels)
         check_labels(labels, images, 0, "ACGAN.step")
-
-    def noise(self, n, rng=None):
-        """z without a class, (n, latent_dim)."""
-        return super().latent(n, rng)
-
-    def latent(self, n, rng=None):
-        """Codes that ask for random classes, (n, latent_dim + 10)."""
-        rng = rng or self.rng
-        return self.asking(self.noise(n, rng), rng.integers(0, CLASSES, n))
-
-    def asking(self, z, labels):
-        """The codes that ask for these classes: (n, latent_dim) and integers (n,) -> (n, latent_dim + 10)."""
-        return np.concatenate([z, np.eye(CLASSES, dtype=self.dtype)[labels]], 1)
 
     def classify(self, images):
         """The class that D assigns to each image: float32 (n, H, W, C) in [-1, 1] -> integers (n,)."""

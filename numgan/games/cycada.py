@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..losses import softmax_cross_entropy
 from ..optim import Adam
 from ..resample import distorted
-from .acgan import CLASSES
+from .classes import CLASSES
 from .cyclegan import CycleGAN
 from .fixmatch import readings
 from .game import evaluate

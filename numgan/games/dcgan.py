@@ -77,8 +77,8 @@ class ConvolutionalGAN(ImageGAN):
             raise InputError(f"{type(self).__name__}.step: expected at least 2 images for each step (BatchNorm), got "
                              f"{len(images) // self.d_steps}")
 
-    def build_networks(self, extra=0):
-        """Make G and D, by default with 852,609 and 212,865 parameters; codes and D's outputs have `extra` more numbers."""
+    def build_networks(self, outputs=1):
+        """Make G and D, by default with 852,609 and 212,865 parameters; `outputs` are D's."""
         shape, width = self.checked_shape(), self.width
         if type(self.categories) is not int or not 0 <= self.categories < self.latent_dim:
             raise InputError(f"expected categories (0 for none) below latent_dim = {self.latent_dim}, got {self.categories!r}")
@@ -103,8 +103,8 @@ class ConvolutionalGAN(ImageGAN):
         discriminator = [
             Conv2D(width, 5, strides=2, **options), LeakyReLU(0.2), Dropout(self.dropout),
             Conv2D(2 * width, 5, strides=2, **options), LeakyReLU(0.2), Dropout(self.dropout),
-            Flatten(), Dense(1 + extra, **options)]
-        self.generator = Sequential(*generator, input_shape=(self.latent_dim + extra,), rng=self.rng, dtype=self.dtype)
+            Flatten(), Dense(outputs, **options)]
+        self.generator = Sequential(*generator, input_shape=(self.code_dim,), rng=self.rng, dtype=self.dtype)
         self.discriminator = Sequential(*discriminator, input_shape=shape, rng=self.rng, dtype=self.dtype)
 
 

@@ -1,6 +1,6 @@
 """FixMatch: SGAN's D also learns from the unlabelled images that it reads with certainty (Sohn et al. 2020).
 
-Read began.py next.
+Read conditional.py next.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 
 from ..losses import softmax
 from ..resample import distorted
-from .acgan import CLASSES
+from .classes import CLASSES
 from .sgan import SGAN
 
 SURE = 0.9  # a probability

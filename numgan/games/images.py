@@ -19,6 +19,11 @@ class ImageGAN(GAN):
 
     size_step = 1
 
+    @property
+    def code_dim(self):
+        """Numbers in a code, the input of G. Games whose codes also say what to draw have more than latent_dim."""
+        return self.latent_dim
+
     def checked_shape(self):
         """(size, size, channels). InputError if the game has no networks for such images."""
         if not (isinstance(self.size, int) and self.size >= 1 and self.size % self.size_step == 0):

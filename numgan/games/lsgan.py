@@ -1,4 +1,4 @@
-"""LSGAN: least squares instead of cross-entropy (Mao et al. 2017). Read acgan.py next."""
+"""LSGAN: least squares instead of cross-entropy (Mao et al. 2017). Read classes.py next."""
 
 from dataclasses import dataclass
 

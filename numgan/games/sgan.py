@@ -75,11 +75,12 @@ class SGAN(ImageGAN):
 
     batch_size = 128  # half of them labelled
     pixels = PixelRange(0, 1)
+    objectives = "feature matching", "non-saturating"
 
     def build(self):
         """Make the networks, losses and looks."""
-        if self.objective not in ("feature matching", "non-saturating"):
-            raise InputError(f"expected objective feature matching or non-saturating, got {self.objective!r}")
+        if self.objective not in self.objectives:
+            raise InputError(f"expected objective {' or '.join(self.objectives)}, got {self.objective!r}")
         shape, width = self.checked_shape(), self.width
         hidden = [2 * width, width, width // 2, width // 2, width // 2]
         discriminator = [Flatten(), GaussianNoise(0.3)]
@@ -88,7 +89,7 @@ class SGAN(ImageGAN):
         generator = [Dense(width), BatchNorm(), ReLU(), Dense(width), BatchNorm(), ReLU(),
                      Dense(math.prod(shape)), Sigmoid(), Reshape(*shape)]
         made = dict(rng=self.rng, dtype=self.dtype)
-        self.generator = Sequential(*generator, input_shape=(self.latent_dim,), **made)
+        self.generator = Sequential(*generator, input_shape=(self.code_dim,), **made)
         self.discriminator = Sequential(*discriminator, Dense(10), input_shape=shape, **made)
         self.losses = ClassesAndFake(real_label=self.real_label)
         self.looks = ClassReader(accuracies=("class_accuracy",))

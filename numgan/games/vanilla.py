@@ -98,7 +98,7 @@ class VanillaGAN(ImageGAN):
                 setattr(self, name, getattr(variant, name))
         self.batch_size, self.prior, self.pixels = variant.batch_size, variant.prior, variant.pixels
         generator, discriminator = variant.layers(shape)
-        self.generator = Sequential(*generator, input_shape=(self.latent_dim,), rng=self.rng, dtype=self.dtype)
+        self.generator = Sequential(*generator, input_shape=(self.code_dim,), rng=self.rng, dtype=self.dtype)
         self.discriminator = Sequential(*discriminator, input_shape=shape, rng=self.rng, dtype=self.dtype)
         self.losses = CrossEntropy(self.objective, self.real_label, weight=variant.weight)
         self.looks = Samples(references=self.losses.equilibrium())

@@ -4,6 +4,8 @@ from numgan import batches, data, doctor, embedding, latent, layers, optim, pict
 from numgan.games import (
     acgan,
     began,
+    classes,
+    conditional,
     crossentropy,
     cycada,
     cyclegan,
@@ -19,7 +21,7 @@ from numgan.games import (
     vanilla,
 )
 
-from . import cycles, games, shown
+from . import asking, cycles, games, shown
 from . import fixmatch as proof_of_fixmatch
 from .mutants import textual
 
@@ -87,8 +89,7 @@ def game_mutants():
                  (acgan.SourceAndClass.g_loss, "+ softmax", "- softmax"),
                  (acgan.SourceAndClass.d_figures, '("real", y_real, batch.labels)', '("real", y_real, asked(batch.z))'),
                  (acgan.SourceAndClass.score, "y[:, 0]", "y[:, 1]"),
-                 (acgan.ACGAN.latent, "rng.integers(0, CLASSES, n)", "rng.integers(0, CLASSES - 1, n)"),
-                 (acgan.asked, "-CLASSES:", ":CLASSES")),
+                 (classes.asked, "-CLASSES:", ":CLASSES")),
         *textual("SGAN", game_checks("SGAN"),
                  (sgan.ClassesAndFake.source, "+ largest", ""),
                  (sgan.ClassesAndFake.d_loss, "batch.labels < 0", "batch.labels >= 0"),
@@ -113,6 +114,19 @@ def game_mutants():
                  (fixmatch.FixMatchSGAN.minibatch, "digits[sure]", "digits[~sure]"),
                  (fixmatch.FixMatchSGAN.minibatch, "[learnt, unknown]", "[learnt, distorted(unknown, self.rng)]"),
                  (fixmatch.FixMatchSGAN.minibatch, "labels[labels >= 0], digits", "labels[labels >= 0][::-1], digits")),
+        *textual("ConditionalSGAN", game_checks("ConditionalSGAN"),
+                 (conditional.ClassAsked.g_loss, "(y_fake, batch) +", "(y_fake, batch) * 0 +"),
+                 (conditional.ClassAsked.g_loss, "+ softmax", "- softmax"),
+                 (conditional.ClassAsked.g_loss, "asked(batch.z)", "asked(-batch.z)"),
+                 (conditional.ConditionalSGAN.build, "ClassAsked(", "ClassesAndFake(")),
+        *textual("classes", asking.PROPERTIES,
+                 (conditional.ClassAsked.d_figures, "y_fake.argmax(1)", "y_fake.argmin(1)"),
+                 (conditional.ClassAsked.d_figures, "y_fake.argmax(1)", "y_real.argmax(1)"),
+                 (classes.ClassCodes.latent, "rng.integers(0, CLASSES, n)", "rng.integers(0, CLASSES - 1, n)"),
+                 (classes.ClassCodes.asking, "[classes]", "[classes - 1]"),
+                 (classes.ClassCodes.asking, "[z, np.eye", "[0 * z, np.eye"),
+                 (classes.ClassRows.inputs, "np.tile(z, (CLASSES, 1))", "game.noise(100, rng)"),
+                 (classes.ClassRows.inputs, "np.repeat(np.arange(CLASSES), len(z))", "np.tile(np.arange(CLASSES), len(z))")),
         *textual("BEGAN", game_checks("BEGAN"),
                  (began.Balance.d_loss, "- y_fake", "+ y_fake"),
                  (began.Balance.d_loss, "* self.k", ""),

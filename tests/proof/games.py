@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from numgan import captions, layers
-from numgan.games import SGAN, build
+from numgan.games import SGAN, FixMatchSGAN, build
 from numgan.tensor import Tensor
 
 from . import reference as ref
@@ -166,7 +166,7 @@ def step_equals_complex_step(name, settings, losses):
     low, high = (-1 / scale, 1 / scale) if scale else (game.pixels.low, game.pixels.high)
     last = slice(game.d_steps - 1, None, game.d_steps)
     real, labels = (images_for(game).astype(np.float64)[last] + 1) / 2 * (high - low) + low, labels_for(game)[last]
-    if name == "FixMatchSGAN":  # what it makes of both is looked at in fixmatch.py
+    if isinstance(game, FixMatchSGAN):  # what it makes of both is looked at in fixmatch.py
         real, labels = seen["d"]["args"][0].real.data, seen["d"]["args"][0].labels
     z_d, z_g = seen["z"][-2 if game.fresh_z else -1], seen["z"][-1]
     G, D = game.generator.stack, game.discriminator.stack

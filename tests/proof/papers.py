@@ -62,13 +62,15 @@ def cross_entropy(scale=1.0, label=1.0, saturating=False):
                   scores(lambda y: ref.sigmoid(y[:, 0])))
 
 
+def asked(p):
+    """The classes that the codes ask for."""
+    return np.argmax(p.z[:, -10:].real, 1)
+
+
 def auxiliary_classes():
     """Source and class, in ACGAN's two losses: the first output is the source, the others the classes."""
     def classes(y, labels):
         return ref.softmax_cross_entropy(y[:, 1:], labels)
-
-    def asked(p):
-        return np.argmax(p.z[:, -10:].real, 1)
 
     def figures(d, g):
         return scores(lambda y: ref.sigmoid(y[:, 0]))(d, g) | {
@@ -80,11 +82,13 @@ def auxiliary_classes():
                   lambda p: ref.bce_with_logits(p.y_fake[:, :1], 1.0) + classes(p.y_fake, asked(p)), figures)
 
 
-def semi_supervised(feature_matching=True):
-    """Salimans et al. 2016 with the 11th logit, "fake", fixed at 0: p(fake) is the last of 11 softmax probabilities."""
-    def eleven(y):
-        return np.concatenate([y, np.zeros((len(y), 1))], 1)
+def eleven(y):
+    """Ten logits, and that of "fake", which is fixed at 0."""
+    return np.concatenate([y, np.zeros((len(y), 1))], 1)
 
+
+def semi_supervised(feature_matching=True):
+    """Salimans et al. 2016: p(fake) is the last of 11 softmax probabilities."""
     def fake(y):
         e = np.exp(eleven(y))
         return e[:, -1] / e.sum(1)
@@ -106,6 +110,16 @@ def semi_supervised(feature_matching=True):
         return scores(lambda y: 1 - fake(y), unlabelled=True)(d, g) | {"class_accuracy": np.mean(right)}
 
     return Losses(d_loss, g_loss, figures)
+
+
+def conditional():
+    """The same D. Of 11 softmax probabilities, G wants that of the class asked for to be 1."""
+    base = semi_supervised()
+
+    def figures(d, g):
+        return base.figures(d, g) | {"class_accuracy_fake": np.mean(np.argmax(d.y_fake, 1) == asked(d))}
+
+    return Losses(base.d, lambda p: ref.softmax_cross_entropy(eleven(p.y_fake), asked(p)), figures)
 
 
 def reconstruction():
@@ -175,6 +189,7 @@ GAMES = {
              (SMALL | dict(width=24, objective="non-saturating", d_steps=2, channels=3),
               semi_supervised(feature_matching=False))],
     "FixMatchSGAN": [(SMALL | dict(width=24), semi_supervised())],
+    "ConditionalSGAN": [(SMALL | dict(width=24), conditional())],
     "ACGAN": [(SMALL | dict(average=0.9, channels=3), auxiliary_classes()), (SMALL | dict(d_steps=2), auxiliary_classes())],
     "BEGAN": [(SMALL | dict(channels=3), reconstruction())],
     "SRGAN": [(SMALL | dict(blocks=1, average=0.9), enlarging())],
