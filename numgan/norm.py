@@ -9,6 +9,8 @@ from .errors import InputError
 from .ops import operands
 from .tensor import from_op
 
+ROWS = 8192  # that are added up at a time
+
 
 def batch_norm(x, gamma, beta, eps=1e-3):
     """y = γ x̂ + β with x̂ = (x - μ) / σ, σ² = var + eps. Each channel (last axis) gets mean β and standard deviation near |γ|.
@@ -70,5 +72,8 @@ def column_sum(a):
 
 
 def column_dot(a, b):
-    """Σ a b over the rows, shapes (M, C), (M, C) -> (C,), without writing down the product."""
-    return np.einsum("ij,ij->j", a, b)
+    """Σ a b over the rows, shapes (M, C), (M, C) -> (C,), without writing down the product.
+
+    In blocks: a float32 that has grown to millions of times the next term would lose that term's digits.
+    """
+    return sum(np.einsum("ij,ij->j", a[i:i + ROWS], b[i:i + ROWS]) for i in range(0, max(len(a), 1), ROWS))

@@ -25,6 +25,8 @@ from numgan import (
     UpSampling2D,
 )
 
+from .proof.blind_spots import variances_of_many_rows_keep_their_digits
+
 
 def net(*layers, shape, **options):
     return Sequential(*layers, input_shape=shape, rng=np.random.default_rng(0), **options)
@@ -68,6 +70,10 @@ def test_glorot_uniform_fills_its_range():
     limit = np.sqrt(6 / (25 * (64 + 128)))
     assert 0.999 * limit < np.abs(w).max() <= limit
     np.testing.assert_allclose(w.var(), limit**2 / 3, rtol=0.02)
+
+
+def test_batch_norm_of_many_rows():
+    variances_of_many_rows_keep_their_digits()
 
 
 def test_normal_has_its_deviation_and_biases_start_at_zero():

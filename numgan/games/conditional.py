@@ -1,6 +1,6 @@
 """Conditional SGAN: after a few labels, a generator that draws the digit it is asked for.
 
-Odena's 2016 discriminator and the codes of Odena et al. 2017, put together. Read began.py next.
+The discriminator of Odena 2016 (sgan.py) with the codes of Odena, Olah & Shlens 2017 (acgan.py). Read began.py next.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from .sgan import ClassesAndFake
 
 
 class ClassAsked(ClassesAndFake):
-    """D's loss is SGAN's. D has K classes of real images and "fake" to choose from; G wants it to choose the class c asked for:
+    """D's loss is SGAN's. D chooses among K classes of real images and "fake"; G wants it to choose the class c asked for:
 
         L_G = -E[ln p(c | G(c, z))] = -E[ln D(G(c, z))] - E[ln p(c | G(c, z), real)]
     """
@@ -29,9 +29,9 @@ class ClassAsked(ClassesAndFake):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ConditionalSGAN(ClassCodes, FixMatchSGAN):
-    """An SGAN with FixMatch, whose codes ask for a class. G learns from D what the classes look like, and D from a few labels.
+    """An SGAN with FixMatch, whose codes ask for a class. D learns the classes from a few labels, and G learns them from D.
 
-    Feature matching would not do: it compares all fakes with all real images, and G should draw good ones of each class.
+    There is no feature matching: it compares the mean of all fakes with that of all real images, whatever was asked for.
     """
 
     objective: str = "non-saturating"
