@@ -6,7 +6,6 @@ The games are in bugs.py. This script plays each, and shows what it did and what
 import argparse
 import inspect
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from bugs import BUGS, Healthy
@@ -118,7 +117,7 @@ def main():
     parser.add_argument("--steps", type=whole(1, 10**6), default=enough,
                         help=f"steps of each game; default {enough}, as many as the doctor needs")
     parser.add_argument("--seed", type=SEED, default=0, help="random seed; default 0")
-    parser.add_argument("--out", type=console.file(".png"), default=Path("runs", "bug-museum.png"), help="the picture; default "
+    parser.add_argument("--out", type=console.file(".png"), default="runs/bug-museum.png", help="the picture; default "
                         "runs/bug-museum.png")
     parser.add_argument("--quick", action="store_true", help="a few steps of each: what is refused, not what it does")
     args = parser.parse_args()

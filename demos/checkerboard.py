@@ -13,7 +13,6 @@ their neighbourhood.
 
 import argparse
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -50,7 +49,7 @@ def arguments():
     add = parser.add_argument
     add("--quick", action="store_true", help="small networks, a few steps: only to see that it works")
     add("--seed", type=SEED, default=0, help="random seed; default 0")
-    add("--out", type=file(".png"), default=Path("runs", "checkerboard.png"),
+    add("--out", type=file(".png"), default="runs/checkerboard.png",
         help="the picture; default runs/checkerboard.png")
     return parser.parse_args()
 

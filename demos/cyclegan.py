@@ -46,7 +46,7 @@ def arguments():
     add("--to", choices=("digits", "houses"), required=True, help="what to make: house numbers or handwritten digits")
     add("--n", type=whole(1, 2000), default=50, help="how many; default 50")
     add("--seed", type=SEED, default=0, help="random seed for the choice of images; default 0")
-    add("--out", type=file(".png", ".npz"), default=Path("translated.png"),
+    add("--out", type=file(".png", ".npz"), default="translated.png",
         help="translated.png (default): each image and below it the translation; *.npz: arrays `images`, float32 in [-1, 1], "
         "and `labels`, of the images translated")
     add_data(add)

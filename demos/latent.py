@@ -43,7 +43,7 @@ def arguments():
         else:
             add("checkpoint", type=Path, metavar="CHECKPOINT", help="a run's checkpoint.npz")
             add("--seed", type=SEED, default=0, help="random seed of the codes z; default 0")
-            add("--out", type=file(".png"), default=Path(f"{name}.png"), help=f"the sheet; default {name}.png")
+            add("--out", type=file(".png"), default=f"{name}.png", help=f"the sheet; default {name}.png")
         if name in ("reconstruct", "all", "compare"):
             n, restarts = (100, 2) if name == "compare" else (32, 8)
             add("--n", type=whole(1, 5000), default=n, help=f"how many held-out and how many training digits; default {n}")

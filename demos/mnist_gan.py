@@ -46,7 +46,7 @@ def arguments():
     add("--data", type=source, help="digits-10k (default: 10,000 embedded digits), mnist (60,000), house-numbers (10,000, in "
                                     "colour), svhn (73,257 real ones, from its .mat file), or your own: a folder of pictures, "
                                     "an .npz of images, an idx file")
-    add("--size", type=whole(1, 1024), help="resample all pictures to this many pixels per side; default: as they are")
+    add("--size", type=whole(1, 512), help="resample all pictures to this many pixels per side; default: as they are")
     add("--data-dir", help="folder with MNIST's or SVHN's files; default $NUMGAN_DATA, or else MNIST's are downloaded")
     add("--out", type=Path, help="folder for the results; default runs/GAME, or the checkpoint's folder with --resume")
     add("--every", type=whole(), help="steps between sample sheets and checkpoints; default 200")

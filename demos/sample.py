@@ -20,7 +20,7 @@ def drawn(game, n, rng, digit):
     if digit is None:
         return game.sample(n, rng)
     if not isinstance(game, ClassCodes):
-        raise InputError(f"--digit: expected a game that can be asked for a digit, got {type(game).__name__}")
+        raise InputError(f"--digit: expected a checkpoint of acgan or conditional, got {type(game).__name__}")
     return game.generate(game.asking(game.noise(n, rng), np.full(n, digit)))
 
 
@@ -30,9 +30,8 @@ def main():
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a run's checkpoint.npz")
     parser.add_argument("--n", type=whole(1, 10**7), default=100, help="how many digits; default 100")
     parser.add_argument("--seed", type=SEED, default=0, help="random seed of the codes z; default 0")
-    parser.add_argument("--digit", type=whole(0, 9), help="draw this digit alone: acgan and conditional can be asked for one; "
-                                                          "default: any digits")
-    parser.add_argument("--out", type=file(".png", ".npz"), default=Path("samples.png"),
+    parser.add_argument("--digit", type=whole(0, 9), help="draw only this digit (acgan and conditional); default: any")
+    parser.add_argument("--out", type=file(".png", ".npz"), default="samples.png",
                         help="samples.png (default): a sheet; *.npz: array `images`, uint8 (n, H, W), in colour (n, H, W, 3)")
     args = parser.parse_args()
     game = load_game(args.checkpoint)

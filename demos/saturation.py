@@ -10,7 +10,6 @@ loss is flat, and G can hardly learn. For least squares, y is then near 0, where
 """
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 
@@ -34,7 +33,7 @@ def arguments():
     add("--steps", type=whole(), help="steps of each game; default 200, or 20 with --quick")
     add("--quick", action="store_true", help="only 20 steps")
     add("--seed", type=SEED, default=0, help="random seed; default 0")
-    add("--out", type=file(".png"), default=Path("runs", "saturation.png"), help="the picture; default runs/saturation.png")
+    add("--out", type=file(".png"), default="runs/saturation.png", help="the picture; default runs/saturation.png")
     return parser.parse_args()
 
 

@@ -52,7 +52,7 @@ def say_arguments(words):
     add("caption", metavar="CAPTION", help='such as "a bold seven leaning right", or just "a seven"')
     add("--n", type=whole(1, 10**6), default=16, help="how many digits; default 16")
     add("--seed", type=SEED, default=0, help="random seed; default 0")
-    add("--out", type=file(".png", ".npz"), default=Path("runs", "said.png"),
+    add("--out", type=file(".png", ".npz"), default="runs/said.png",
         help="runs/said.png (default): a sheet; *.npz: `images`, float32 (n, H, W, 1) in [-1, 1], and `caption`")
     return parser.parse_args(words)
 

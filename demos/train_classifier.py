@@ -5,7 +5,6 @@ If interrupted, the same command resumes it after the last complete epoch, saved
 
 import argparse
 import sys
-from pathlib import Path
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -30,7 +29,7 @@ def arguments():
     add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
     add("--epochs", type=whole(1, 10_000), default=15, help="passes through the training digits; default 15")
     add("--seed", type=SEED, default=0, help="random seed; default 0")
-    add("--out", type=file(".npz"), default=Path("classifier.npz"), help="the file to write; default classifier.npz")
+    add("--out", type=file(".npz"), default="classifier.npz", help="the file to write; default classifier.npz")
     return parser.parse_args()
 
 

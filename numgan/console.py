@@ -106,7 +106,10 @@ SEED = whole(0, 2**32 - 1)
 
 
 def file(*suffixes):
-    """A type for argparse: the path of a file to write that ends in one of these suffixes, and is not a checkpoint."""
+    """A type for argparse: the path of a file that can be written, ends in one of these suffixes, and is not a checkpoint.
+
+    A default that is text is checked as well.
+    """
     from pathlib import Path
 
     from .checkpoint import is_checkpoint  # slow to import
@@ -116,5 +119,8 @@ def file(*suffixes):
             raise argparse.ArgumentTypeError(f"expected a file whose name ends in {' or '.join(suffixes)}, got {text!r:.200}")
         if is_checkpoint(text):
             raise argparse.ArgumentTypeError(f"expected a file that may be replaced, got the checkpoint {text!r:.200}")
+        folder = next(path for path in Path(text).absolute().parents if path.exists())
+        if not (folder.is_dir() and os.access(folder, os.W_OK)):
+            raise argparse.ArgumentTypeError(f"expected a folder that can be written to, got {str(folder)!r} for {text!r:.200}")
         return Path(text)
     return path

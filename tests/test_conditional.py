@@ -1,46 +1,53 @@
-"""Games that draw the digit they are asked for: demos/sample.py --digit."""
+"""Games that draw the digit they are asked for; demos/sample.py --digit."""
 
 import numpy as np
 import pytest
 
-from numgan import data
+from numgan import InputError, data
 from numgan.games import build
 from numgan.run import load_game
 
 from .runs import new_run
-from .scripts import ROOT, contents
+from .scripts import ROOT
 
 SAMPLE = ROOT / "demos" / "sample.py"
 
 
-@pytest.mark.parametrize("name", ["ACGAN", "ConditionalSGAN"])
-def test_sample_draws_the_digit_it_is_asked_for(script, tmp_path, name):
+@pytest.mark.parametrize(("name", "digit"), [("ACGAN", 0), ("ConditionalSGAN", 7)])
+def test_sample_draws_the_digit_it_is_asked_for(script, tmp_path, name, digit):
     run = new_run(tmp_path / "run", name)
     run.save()
-    status, _, error = script(SAMPLE, run.path, "--n", 3, "--seed", 1, "--digit", 7, "--out", tmp_path / "seven.npz")
+    status, _, error = script(SAMPLE, run.path, "--n", 3, "--seed", 1, "--digit", digit, "--out", tmp_path / "asked.npz")
     assert (status, error) == (0, "")
     game = load_game(run.path)
     z = np.random.default_rng(1).standard_normal((3, game.latent_dim)).astype(np.float32)
-    codes = np.concatenate([z, np.tile(np.eye(10, dtype=np.float32)[7], (3, 1))], 1)
-    with np.load(tmp_path / "seven.npz") as archive:
+    codes = np.concatenate([z, np.tile(np.eye(10, dtype=np.float32)[digit], (3, 1))], 1)
+    with np.load(tmp_path / "asked.npz") as archive:
         np.testing.assert_array_equal(archive["images"], data.to_pixels(game.generate(codes)))
 
 
-@pytest.mark.parametrize(("name", "options", "mentions"), [
-    ("DCGAN", ["--digit", 7], ["--digit", "DCGAN"]), ("ACGAN", ["--digit", 10], ["--digit", "10"]),
-    ("ACGAN", ["--digit", "seven"], ["--digit", "seven"])])
-def test_what_cannot_be_asked_for_fails_in_one_line(fails, tmp_path, name, options, mentions):
+@pytest.mark.parametrize("name", ["DCGAN", "FixMatchSGAN"])
+def test_other_games_cannot_be_asked(fails, tmp_path, name):
     run = new_run(tmp_path / "run", name)
     run.save()
-    fails(SAMPLE, run.path, *options, mentions=mentions)
-    assert set(contents(tmp_path / "run")) == {"checkpoint.npz"}
+    fails(SAMPLE, run.path, "--digit", 7, mentions=["--digit", "acgan", "conditional", name])
 
 
-def test_without_average_the_networks_are_fixmatch_s_but_for_ten_more_numbers_in_a_code():
-    shape = dict(size=8, width=8, latent_dim=5)
-    both = [build(name, shape, np.random.default_rng(0)) for name in ("FixMatchSGAN", "ConditionalSGAN")]
-    (before, asking), (d_before, d_asking) = ([getattr(game, side).state() for game in both]
-                                              for side in ("generator", "discriminator"))
-    assert {name: a.shape for name, a in d_before.items()} == {name: a.shape for name, a in d_asking.items()}
-    assert [name for name in before if before[name].shape != asking[name].shape] == ["0_Dense.w"]
-    assert asking["0_Dense.w"].shape == (15, 8)
+@pytest.mark.parametrize("digit", ["10", "-1", "seven"])
+def test_what_is_no_digit_fails_in_one_line(fails, digit):
+    fails(SAMPLE, "checkpoint.npz", f"--digit={digit}", mentions=["--digit", digit])
+
+
+@pytest.mark.parametrize("classes", [[-1, 3, 5], [0, 3, 10], [0.0, 1.0, 2.0], [1, 2]])
+def test_what_is_no_class_cannot_be_asked_for(classes):
+    game = build("ACGAN", dict(size=8, width=2), np.random.default_rng(0))
+    with pytest.raises(InputError, match=r"^ACGAN\.asking: expected .*labels"):
+        game.asking(game.noise(3), np.array(classes))
+
+
+def test_the_networks_are_fixmatch_s_but_for_ten_more_numbers_in_a_code():
+    settings = dict(size=8, width=8, latent_dim=5)
+    games = [build(name, settings, np.random.default_rng(0)) for name in ("FixMatchSGAN", "ConditionalSGAN")]
+    plain, asking = ({f"{player} {name}": array.shape for player in ("generator", "discriminator")
+                      for name, array in getattr(game, player).state().items()} for game in games)
+    assert asking == plain | {"generator 0_Dense.w": (15, 8)}

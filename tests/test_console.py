@@ -1,6 +1,7 @@
 """What every script promises at its border: any console, closed pipes, Ctrl-C, options of one kind, one line for a mistake."""
 
 import io
+import os
 import subprocess
 import sys
 
@@ -107,6 +108,16 @@ def test_whole_numbers_are_checked(text):
     assert type(caught.value).__name__ == "ArgumentTypeError"
     assert len(str(caught.value)) < 100
     assert console.whole(1, 100)("100") == 100
+
+
+@pytest.mark.parametrize("name", ["checkerboard.py", "saturation.py", "bug_museum.py"])
+def test_a_picture_that_could_not_be_saved_is_refused_before_it_is_computed(fails, tmp_path, monkeypatch, name):
+    fails(DEMOS / name, "--out", "x.jpg", mentions=["--out", "x.jpg", ".png"])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: False)  # as in a folder that is read-only
+        fails(DEMOS / name, mentions=["--out", "written to", tmp_path / "here"])
+    (tmp_path / "here" / "runs").touch()
+    fails(DEMOS / name, mentions=["--out", "written to", tmp_path / "here" / "runs"])
 
 
 class Terminal(io.StringIO):

@@ -20,17 +20,17 @@ class SourceAndClass(CrossEntropy):
         L_S = E[ln P(S = real | x)] + E[ln P(S = fake | G(c, z))]
         L_C = E[ln P(C = label | x)] + E[ln P(C = c | G(c, z))]
 
-    D maximises L_S + L_C, G maximises L_C - L_S (here in DCGAN's form: non-saturating by default, means instead of sums).
+    D maximises L_S + L_C, G maximises L_C - L_S; here G's part of L_S is non-saturating by default, and D's loss is halved.
     """
 
     def d_loss(self, y_real, y_fake, batch):
-        """-(L_S + L_C) / 2."""
+        """-(L_S + L_C) / 2, if real_label is 1."""
         real_class = softmax_cross_entropy(y_real[:, 1:], batch.labels)
         fake_class = softmax_cross_entropy(y_fake[:, 1:], asked(batch.z))
         return super().d_loss(y_real[:, :1], y_fake[:, :1], batch) + (real_class + fake_class) * 0.5
 
     def g_loss(self, y_fake, batch):
-        """G's part of L_S, in DCGAN's form, minus L_C on fake images."""
+        """CrossEntropy's, and -L_C on fake images."""
         return super().g_loss(y_fake[:, :1], batch) + softmax_cross_entropy(y_fake[:, 1:], asked(batch.z))
 
     def score(self, y):
@@ -64,12 +64,12 @@ class ACGAN(ClassCodes, ConvolutionalGAN):
         """Make the networks, losses and looks."""
         self.build_networks(outputs=1 + CLASSES)
         self.losses = SourceAndClass(self.objective, self.real_label, weight=0.5)
-        self.looks = ClassRows(columns=10, accuracies=("class_accuracy_real", "class_accuracy_fake"))
+        self.looks = ClassRows(accuracies=("class_accuracy_real", "class_accuracy_fake"))
 
     def check(self, images, labels=None):
-        """GAN's checks, and a class 0 … 9 for each image."""
+        """ConvolutionalGAN's checks, and a class 0 … 9 for each image."""
         super().check(images, labels)
-        check_labels(labels, images, 0, "ACGAN.step")
+        check_labels(labels, images, 0, f"{type(self).__name__}.step")
 
     def classify(self, images):
         """The class that D assigns to each image: float32 (n, H, W, C) in [-1, 1] -> integers (n,)."""

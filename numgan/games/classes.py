@@ -1,8 +1,11 @@
 """Codes that ask G for a class, and a sheet that shows whether it complies. Read acgan.py next."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from .looks import ClassReader
+from .minibatch import check_labels
 
 CLASSES = 10
 
@@ -15,12 +18,12 @@ def asked(codes):
 class ClassCodes:
     """What makes a game of images conditional: a code is z followed by the class that it asks for, one-hot.
 
-    To be named before the other base class: class ACGAN(ClassCodes, ConvolutionalGAN).
+    It is the first of the base classes, so that its `latent` and `code_dim` go before the other's.
     """
 
     @property
     def code_dim(self):
-        """Numbers in a code."""
+        """How many numbers a code has."""
         return super().code_dim + CLASSES
 
     def noise(self, n, rng=None):
@@ -33,14 +36,18 @@ class ClassCodes:
         return self.asking(self.noise(n, rng), rng.integers(0, CLASSES, n))
 
     def asking(self, z, classes):
-        """The codes that ask for these classes: (n, latent_dim) and integers (n,) -> (n, latent_dim + 10)."""
+        """The codes that ask for these classes: (n, latent_dim) and integers 0 … 9 (n,) -> (n, latent_dim + 10)."""
+        check_labels(classes, z, 0, f"{type(self).__name__}.asking")
         return np.concatenate([z, np.eye(CLASSES, dtype=self.dtype)[classes]], 1)
 
 
+@dataclass(kw_only=True)
 class ClassRows(ClassReader):
     """A sheet with a row for each class and a column for each z."""
 
+    columns: int = 10
+
     def inputs(self, game, rng):
-        """Ten z, each with every class: codes (100, latent_dim + 10)."""
-        z = game.noise(10, rng)
+        """Each z with every class: codes (10 columns, latent_dim + 10)."""
+        z = game.noise(self.columns, rng)
         return game.asking(np.tile(z, (CLASSES, 1)), np.repeat(np.arange(CLASSES), len(z)))

@@ -1,6 +1,7 @@
-"""Conditional SGAN: after a few labels, a generator that draws the digit it is asked for.
+"""Conditional SGAN: a few labels are enough to train a generator that draws the digit it is asked for.
 
-The discriminator of Odena 2016 (sgan.py) with the codes of Odena, Olah & Shlens 2017 (acgan.py). Read began.py next.
+D is FixMatch's (fixmatch.py), codes are ACGAN's (classes.py), and G's loss is that of AM-GAN (Zhou et al. 2018, section 4).
+Read began.py next.
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ class ClassAsked(ClassesAndFake):
     """D's loss is SGAN's. D chooses among K classes of real images and "fake"; G wants it to choose the class c asked for:
 
         L_G = -E[ln p(c | G(c, z))] = -E[ln D(G(c, z))] - E[ln p(c | G(c, z), real)]
+
+    The first p is one of K + 1 probabilities, which add up to 1. It is D(x), the probability of "real", times that of c among
+    the K classes alone.
     """
 
     def g_loss(self, y_fake, batch):
@@ -22,7 +26,7 @@ class ClassAsked(ClassesAndFake):
         return super().g_loss(y_fake, batch) + softmax_cross_entropy(y_fake, asked(batch.z))
 
     def d_figures(self, y_real, y_fake, batch):
-        """SGAN's, and the share of fakes in which D sees the class asked for, if it has to choose one."""
+        """SGAN's, and the share of fakes whose likeliest class, "fake" left aside, is the one asked for."""
         right = y_fake.argmax(1) == asked(batch.z)
         return super().d_figures(y_real, y_fake, batch) | {"class_accuracy_fake": float(right.mean())}
 
@@ -31,7 +35,8 @@ class ClassAsked(ClassesAndFake):
 class ConditionalSGAN(ClassCodes, FixMatchSGAN):
     """An SGAN with FixMatch, whose codes ask for a class. D learns the classes from a few labels, and G learns them from D.
 
-    There is no feature matching: it compares the mean of all fakes with that of all real images, whatever was asked for.
+    Feature matching is not offered: it compares the means over all fakes and all real images, which do not tell G what was
+    asked for.
     """
 
     objective: str = "non-saturating"
@@ -43,4 +48,4 @@ class ConditionalSGAN(ClassCodes, FixMatchSGAN):
         """FixMatch's parts, with losses and looks that know the class asked for."""
         super().build()
         self.losses = ClassAsked(real_label=self.real_label)
-        self.looks = ClassRows(columns=10, accuracies=("class_accuracy", "class_accuracy_fake"))
+        self.looks = ClassRows(accuracies=("class_accuracy", "class_accuracy_fake"))

@@ -78,7 +78,7 @@ class ConvolutionalGAN(ImageGAN):
                              f"{len(images) // self.d_steps}")
 
     def build_networks(self, outputs=1):
-        """Make G and D, by default with 852,609 and 212,865 parameters; `outputs` are D's."""
+        """Make G and D, by default with 852,609 and 212,865 parameters. D has so many outputs."""
         shape, width = self.checked_shape(), self.width
         if type(self.categories) is not int or not 0 <= self.categories < self.latent_dim:
             raise InputError(f"expected categories (0 for none) below latent_dim = {self.latent_dim}, got {self.categories!r}")

@@ -18,7 +18,7 @@ MEMORY = 0.98  # of `shares`: they are means over some 50 calls
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class FixMatchSGAN(SGAN):
-    """An SGAN in which D labels some of the unlabelled images itself, and then learns from them as from the others.
+    """An SGAN in which D labels some of the unlabelled images itself, and then learns from them as from the labelled ones.
 
     D labels an image as it is, and learns from a copy that is distorted as if another hand had drawn it (Sohn et al. 2020,
     section 2):
@@ -27,8 +27,9 @@ class FixMatchSGAN(SGAN):
         unlabelled images u                       ->  u without labels, as in SGAN
         those u in which D is sure of the digit   ->  also distorted u, labelled with this digit
 
-    L_D takes one mean over the images with given labels and those with D's; the paper takes a mean of each kind, and adds the
-    two. The figure class_accuracy counts them all as well. The ten digits should be about equally frequent in u.
+    L_D takes one mean over the images with given labels and those with D's, and so does class_accuracy. The paper takes the
+    mean over those with given labels, and adds the sum over the others, divided by the number of all u. The ten digits should
+    be about equally frequent in u.
     """
 
     def build(self):

@@ -27,7 +27,7 @@ from .minibatch import Minibatch, PixelRange, check_images, split
 class GAN(Game):
     """Two networks, two optimisers, and `step`, one round of Algorithm 1.
 
-    latent_dim  length of a code z
+    latent_dim  random numbers in a code; in most games that is all of it
     d_steps     k of Algorithm 1: steps of D, each on its own minibatch, per step of G
     lr, beta1   Adam's, for both players
     d_lr        D's learning rate, if it is not lr: each player may need its own (Heusel et al. 2017)
@@ -91,7 +91,7 @@ class GAN(Game):
         return figures
 
     def d_step(self, batch, fake):
-        """Minimise D's loss with respect to D. `fake` is detached: this walk must not release the graph that G's step needs."""
+        """Minimise D's loss with respect to D. `fake` is detached: backward() through G would release the graph of G's step."""
         y_real, y_fake = self.d_outputs(batch.real, fake)
         loss = self.losses.d_loss(y_real, y_fake, batch)
         self.d_optimizer.minimize(loss)

@@ -1,4 +1,4 @@
-"""A game's images: their size and channels. Read dcgan.py next."""
+"""A game's images, their size and channels; and the length of its codes. Read dcgan.py next."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ class ImageGAN(GAN):
 
     @property
     def code_dim(self):
-        """Numbers in a code, the input of G. Games whose codes also say what to draw have more than latent_dim."""
+        """How many numbers a code has, the input of G: latent_dim, and more if codes also say what to draw."""
         return self.latent_dim
 
     def checked_shape(self):

@@ -14,6 +14,7 @@ from ..losses import l2, softmax_cross_entropy
 from ..network import Sequential
 from ..ops import exp, log
 from ..tensor import Tensor, no_grad
+from .classes import CLASSES
 from .crossentropy import CrossEntropy
 from .images import ImageGAN
 from .looks import ClassReader
@@ -90,7 +91,7 @@ class SGAN(ImageGAN):
                      Dense(math.prod(shape)), Sigmoid(), Reshape(*shape)]
         made = dict(rng=self.rng, dtype=self.dtype)
         self.generator = Sequential(*generator, input_shape=(self.code_dim,), **made)
-        self.discriminator = Sequential(*discriminator, Dense(10), input_shape=shape, **made)
+        self.discriminator = Sequential(*discriminator, Dense(CLASSES), input_shape=shape, **made)
         self.losses = ClassesAndFake(real_label=self.real_label)
         self.looks = ClassReader(accuracies=("class_accuracy",))
 

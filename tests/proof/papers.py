@@ -87,16 +87,16 @@ def eleven(y):
     return np.concatenate([y, np.zeros((len(y), 1))], 1)
 
 
-def semi_supervised(feature_matching=True):
+def semi_supervised(feature_matching=True, label=1.0):
     """Salimans et al. 2016: p(fake) is the last of 11 softmax probabilities."""
     def fake(y):
         e = np.exp(eleven(y))
         return e[:, -1] / e.sum(1)
 
     def d_loss(p):
-        known = p.labels >= 0
-        return (ref.softmax_cross_entropy(p.y_real[known], p.labels[known]) - np.mean(np.log(1 - fake(p.y_real[~known])))
-                - np.mean(np.log(fake(p.y_fake))))
+        known, unlabelled = p.labels >= 0, fake(p.y_real[p.labels < 0])
+        return (ref.softmax_cross_entropy(p.y_real[known], p.labels[known]) - label * np.mean(np.log(1 - unlabelled))
+                - (1 - label) * np.mean(np.log(unlabelled)) - np.mean(np.log(fake(p.y_fake))))
 
     def g_loss(p):
         if not feature_matching:
@@ -112,9 +112,9 @@ def semi_supervised(feature_matching=True):
     return Losses(d_loss, g_loss, figures)
 
 
-def conditional():
+def conditional(label=1.0):
     """The same D. Of 11 softmax probabilities, G wants that of the class asked for to be 1."""
-    base = semi_supervised()
+    base = semi_supervised(label=label)
 
     def figures(d, g):
         return base.figures(d, g) | {"class_accuracy_fake": np.mean(np.argmax(d.y_fake, 1) == asked(d))}
@@ -186,10 +186,11 @@ GAMES = {
     "LSGAN": [(SMALL | dict(categories=1), least_squares()),
               (SMALL | dict(real_label=0.8, average=None, dropout=0.3, channels=3, categories=2), least_squares(0.8))],
     "SGAN": [(SMALL | dict(width=24), semi_supervised()),
-             (SMALL | dict(width=24, objective="non-saturating", d_steps=2, channels=3),
-              semi_supervised(feature_matching=False))],
+             (SMALL | dict(width=24, objective="non-saturating", d_steps=2, channels=3, real_label=0.9),
+              semi_supervised(feature_matching=False, label=0.9))],
     "FixMatchSGAN": [(SMALL | dict(width=24), semi_supervised())],
-    "ConditionalSGAN": [(SMALL | dict(width=24), conditional())],
+    "ConditionalSGAN": [(SMALL | dict(width=24), conditional()),
+                        (SMALL | dict(width=24, d_steps=2, channels=3, real_label=0.9), conditional(0.9))],
     "ACGAN": [(SMALL | dict(average=0.9, channels=3), auxiliary_classes()), (SMALL | dict(d_steps=2), auxiliary_classes())],
     "BEGAN": [(SMALL | dict(channels=3), reconstruction())],
     "SRGAN": [(SMALL | dict(blocks=1, average=0.9), enlarging())],
