@@ -12,7 +12,7 @@ import numpy as np
 
 from numgan import Adam, InputError, LinearDecay, checkpoint, console, data, metrics, plotting, softmax_cross_entropy
 from numgan.batches import ImageBatches, UnpairedBatches
-from numgan.console import SEED, file, whole
+from numgan.console import SEED, file, folder, whole
 from numgan.files import atomic
 from numgan.games import CyCADA, CycleGAN
 from numgan.progress import Progress
@@ -35,7 +35,7 @@ def arguments():
     add("--steps", type=whole(), help=f"training steps; default {STEPS}, with --semantic {SEMANTIC_STEPS}")
     add("--seed", type=SEED, default=0, help="random seed; default 0")
     add("--every", type=whole(), default=500, help="steps between sheets and checkpoints; default 500")
-    add("--out", type=Path, help="folder for the results; default runs/cyclegan or runs/cyclegan-semantic")
+    add("--out", type=folder, help="folder for the results; default runs/cyclegan or runs/cyclegan-semantic")
     add("--quick", action="store_true", help="tiny networks, 20 steps, few images: to see that everything runs")
     add_data(add)
     add = commands.add_parser("measure", usage="%(prog)s CHECKPOINT ... [options]").add_argument
@@ -131,10 +131,10 @@ def training(args):
     print(f"\n{out / 'cycles.png'}")
 
 
-def judge(folder, quick=False):
+def judge(out, quick=False):
     """The classifier of house numbers that measures: trained apart from the one that a game may learn with."""
     images, labels = houses(3, 200 if quick else HOUSES)
-    return reader(folder / f"judge{'-quick' * quick}.npz", images, labels, np.random.default_rng([3, 1]), 2 if quick else 1600)
+    return reader(out / f"judge{'-quick' * quick}.npz", images, labels, np.random.default_rng([3, 1]), 2 if quick else 1600)
 
 
 def table(games, x, y, house_reader):

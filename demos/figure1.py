@@ -19,7 +19,7 @@ from statistics import NormalDist
 import numpy as np
 
 from numgan import SGD, Adam, Dense, LeakyReLU, LinearDecay, Sequential, Tanh, Tensor, console, no_grad, plotting
-from numgan.console import SEED
+from numgan.console import SEED, folder
 from numgan.games.crossentropy import CrossEntropy
 
 BATCH, START, HEAD_START = 512, 5.0, 1000  # START: the middle of p_g before training; HEAD_START: D's steps with --broken
@@ -36,7 +36,7 @@ def arguments():
     add("--broken", action="store_true", help="train D first, then use the saturating loss: G does not learn")
     add("--quick", action="store_true", help="fewer steps and frames, coarser results")
     add("--seed", type=SEED, default=0, help="random seed; default 0")
-    add("--out", type=Path, help="folder for the pictures; default runs/figure1, or runs/figure1-broken")
+    add("--out", type=folder, help="folder for the pictures; default runs/figure1, or runs/figure1-broken")
     return parser.parse_args()
 
 

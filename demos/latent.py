@@ -19,7 +19,7 @@ import numpy as np
 
 from numgan import InputError, captions, console, data, metrics, plotting
 from numgan.batches import ImageBatches
-from numgan.console import SEED, file, whole
+from numgan.console import SEED, file, folder, whole
 from numgan.games import DCGAN, GAN, StackGAN
 from numgan.latent import descend, lerp, reconstruct, slerp
 from numgan.run import Run, continued, load_game
@@ -39,7 +39,7 @@ def arguments():
         if name == "compare":
             add("--steps", type=whole(), default=2000, help="training steps; default 2000")
             add("--seeds", type=whole(1, 1000), default=2, help="runs with each norm; default 2")
-            add("--out", type=Path, default=Path("runs", "norms"), help="folder for the runs; default runs/norms")
+            add("--out", type=folder, default="runs/norms", help="folder for the runs; default runs/norms")
         else:
             add("checkpoint", type=Path, metavar="CHECKPOINT", help="a run's checkpoint.npz")
             add("--seed", type=SEED, default=0, help="random seed of the codes z; default 0")

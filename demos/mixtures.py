@@ -9,7 +9,7 @@ import numpy as np
 
 from numgan import InputError, console, metrics, plotting
 from numgan.batches import PointBatches
-from numgan.console import SEED, whole
+from numgan.console import SEED, folder, whole
 from numgan.games.mixture import MIXTURES, MixtureGAN, MixtureLSGAN
 from numgan.run import Run, continued, intact, recorded
 from numgan.training import resume_hint, train, unfinished
@@ -30,7 +30,7 @@ def arguments():
     add("--steps", type=whole(), help=f"total steps, over which the learning rate falls to 0; default {DEFAULTS['steps']}")
     add("--every", type=whole(), help=f"steps between pictures and checkpoints; default {DEFAULTS['every']}")
     add("--seed", type=SEED, help="random seed; default 0")
-    add("--out", type=Path, help="folder for the results; default runs/MIXTURE-LOSS, or runs/mixtures for the table")
+    add("--out", type=folder, help="folder for the results; default runs/MIXTURE-LOSS, or runs/mixtures for the table")
     add("--resume", type=Path, metavar="CHECKPOINT", help="resume a run, as if it had not been interrupted")
     add("--table", action="store_true", help=f"every mixture and loss with {SEEDS} seeds; repeat the command to resume")
     return vars(parser.parse_args())

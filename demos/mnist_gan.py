@@ -11,7 +11,7 @@ import numpy as np
 
 from numgan import InputError, console, data
 from numgan.batches import HalfLabelledBatches, ImageBatches
-from numgan.console import SEED, whole
+from numgan.console import SEED, folder, whole
 from numgan.doctor import Doctor
 from numgan.games import ACGAN, BEGAN, DCGAN, LSGAN, SGAN, ConditionalSGAN, FixMatchSGAN, VanillaGAN
 from numgan.run import Run, intact, load_game, recorded
@@ -48,7 +48,7 @@ def arguments():
                                     "an .npz of images, an idx file")
     add("--size", type=whole(1, 512), help="resample all pictures to this many pixels per side; default: as they are")
     add("--data-dir", help="folder with MNIST's or SVHN's files; default $NUMGAN_DATA, or else MNIST's are downloaded")
-    add("--out", type=Path, help="folder for the results; default runs/GAME, or the checkpoint's folder with --resume")
+    add("--out", type=folder, help="folder for the results; default runs/GAME, or the checkpoint's folder with --resume")
     add("--every", type=whole(), help="steps between sample sheets and checkpoints; default 200")
     add("--objective", choices=("non-saturating", "saturating", "feature matching"),
         help="G's objective; default non-saturating (sgan, fixmatch: feature matching)")

@@ -6,13 +6,12 @@ python demos/semi_supervised.py
 import argparse
 import csv
 import re
-from pathlib import Path
 
 import numpy as np
 
 from numgan import InputError, console, data
 from numgan.batches import HalfLabelledBatches, ImageBatches
-from numgan.console import whole
+from numgan.console import folder, whole
 from numgan.files import atomic
 from numgan.games import SGAN, FixMatchSGAN
 from numgan.run import Run, continued
@@ -36,7 +35,7 @@ def arguments():
     add("--steps", type=whole(), default=6000, help="training steps of SGAN and of FixMatch; default 6000")
     add("--data", choices=data.NAMES, default="mnist", help="MNIST (default), or the embedded digits, a fifth held out")
     add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
-    add("--out", type=Path, default=Path("runs", "semi-supervised"), help="folder; default runs/semi-supervised")
+    add("--out", type=folder, default="runs/semi-supervised", help="folder; default runs/semi-supervised")
     return parser.parse_args()
 
 
@@ -70,8 +69,8 @@ def trained(method, out, images, labels, n, seed, steps):
     setting = images, labels, n, seed
     if method == "supervised":
         return supervised(new_run(SGAN, out, *setting, SUPERVISED_STEPS))
-    kind, folder = (SGAN, out) if method == "sgan" else (FixMatchSGAN, out.with_name(f"{out.name}-fixmatch"))
-    return semi_supervised(new_run(kind, folder, *setting, steps), steps)
+    kind, place = (SGAN, out) if method == "sgan" else (FixMatchSGAN, out.with_name(f"{out.name}-fixmatch"))
+    return semi_supervised(new_run(kind, place, *setting, steps), steps)
 
 
 def main():

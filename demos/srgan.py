@@ -7,7 +7,7 @@ import numpy as np
 
 from numgan import console, data, metrics, plotting
 from numgan.batches import ImageBatches
-from numgan.console import SEED, whole
+from numgan.console import SEED, folder, whole
 from numgan.games import SRGAN
 from numgan.games.srgan import FACTOR
 from numgan.resample import bicubic
@@ -29,7 +29,7 @@ def arguments():
     add("--data", choices=data.NAMES, default="mnist", help="MNIST (default), or the embedded digits, a fifth held out")
     add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
     add("--every", type=whole(), default=1000, help="steps between sheets and checkpoints; default 1000")
-    add("--out", type=Path, help="folder for the results; default runs/srgan")
+    add("--out", type=folder, help="folder for the results; default runs/srgan")
     add("--quick", action="store_true", help="tiny networks, 20 steps each, few digits: to see that everything runs")
     return parser.parse_args()
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from numgan import InputError, captions, console, data, metrics, plotting
 from numgan.batches import CaptionBatches
-from numgan.console import SEED, file, whole
+from numgan.console import SEED, file, folder, whole
 from numgan.files import atomic
 from numgan.games import StackGAN
 from numgan.memory import check_memory
@@ -38,7 +38,7 @@ def arguments():
     add("--data", choices=data.NAMES, default="mnist", help="MNIST (default), or the embedded digits, a fifth held out")
     add("--data-dir", help="folder with MNIST's files; default $NUMGAN_DATA, or else they are downloaded")
     add("--every", type=whole(), default=1000, help="steps between sheets and checkpoints; default 1000")
-    add("--out", type=Path, help="folder for the results; default runs/stackgan")
+    add("--out", type=folder, help="folder for the results; default runs/stackgan")
     add("--quick", action="store_true", help="tiny networks, 20 steps each, few digits: to see that everything runs")
     return parser.parse_args()
 

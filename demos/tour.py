@@ -2,13 +2,12 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 from tour_gradients import matmul, paths, slopes, vectors
 from tour_networks import frozen, im2col, normalisation, valley
 
 from numgan import console
-from numgan.console import whole
+from numgan.console import folder, whole
 from numgan.files import atomic
 
 CHAPTERS = [slopes, paths, vectors, matmul, im2col, normalisation, valley, frozen]
@@ -23,7 +22,7 @@ def arguments():
     add("chapter", nargs="?", type=whole(1, len(CHAPTERS)), default=1, metavar="CHAPTER", help="where to start; default 1")
     add("--only", action="store_true", help="only this chapter")
     add("--quick", action="store_true", help="only the text, no pictures")
-    add("--out", type=Path, default=Path("runs", "tour"), help="folder for the pictures; default runs/tour")
+    add("--out", type=folder, default="runs/tour", help="folder for the pictures; default runs/tour")
     return parser.parse_args()
 
 

@@ -12,6 +12,7 @@ import sys
 import threading
 import unicodedata
 from contextlib import contextmanager
+from pathlib import Path
 
 from .errors import InputError
 
@@ -105,13 +106,20 @@ def whole(least=1, most=10**9):
 SEED = whole(0, 2**32 - 1)
 
 
+def folder(text):
+    """A type for argparse: the path of a folder that can be written to, or made."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a folder, got ''")
+    path = Path(text)
+    check_writable(path)
+    return path
+
+
 def file(*suffixes):
     """A type for argparse: the path of a file that can be written, ends in one of these suffixes, and is not a checkpoint.
 
     A default that is text is checked as well.
     """
-    from pathlib import Path
-
     from .checkpoint import is_checkpoint  # slow to import
 
     def path(text):
@@ -119,8 +127,14 @@ def file(*suffixes):
             raise argparse.ArgumentTypeError(f"expected a file whose name ends in {' or '.join(suffixes)}, got {text!r:.200}")
         if is_checkpoint(text):
             raise argparse.ArgumentTypeError(f"expected a file that may be replaced, got the checkpoint {text!r:.200}")
-        folder = next(path for path in Path(text).absolute().parents if path.exists())
-        if not (folder.is_dir() and os.access(folder, os.W_OK)):
-            raise argparse.ArgumentTypeError(f"expected a folder that can be written to, got {str(folder)!r} for {text!r:.200}")
+        check_writable(Path(text).parent)
         return Path(text)
     return path
+
+
+def check_writable(folder):
+    """ArgumentTypeError unless this folder, or the last one on its path that exists, can be written to."""
+    folder = folder.absolute()
+    last = next(path for path in (folder, *folder.parents) if path.exists())
+    if not (last.is_dir() and os.access(last, os.W_OK)):
+        raise argparse.ArgumentTypeError(f"expected a folder that can be written to, got {str(last)!r:.200}")

@@ -120,6 +120,17 @@ def test_a_picture_that_could_not_be_saved_is_refused_before_it_is_computed(fail
     fails(DEMOS / name, mentions=["--out", "written to", tmp_path / "here" / "runs"])
 
 
+@pytest.mark.parametrize("name", ["mnist_gan.py", "srgan.py", "semi_supervised.py", "figure1.py", "mixtures.py"])
+def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_computed(fails, tmp_path, monkeypatch, name):
+    fails(DEMOS / name, "--out", "", mentions=["--out", "expected a folder"])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: False)
+        fails(DEMOS / name, "--out", "new/one", mentions=["--out", "written to", tmp_path / "here"])
+    (tmp_path / "here" / "new").touch()
+    for taken in "new", "new/one":
+        fails(DEMOS / name, "--out", taken, mentions=["--out", "written to", tmp_path / "here" / "new"])
+
+
 class Terminal(io.StringIO):
     """A stream that takes itself for a terminal."""
 
