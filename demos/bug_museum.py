@@ -121,7 +121,6 @@ def main():
                         "runs/bug-museum.png")
     parser.add_argument("--quick", action="store_true", help="a few steps of each: what is refused, not what it does")
     args = parser.parse_args()
-    args.out.parent.mkdir(parents=True, exist_ok=True)  # if that is impossible, it is said before the training
     images, _ = data.digits_10k()
     real = ImageBatches(images, 1, np.random.default_rng(0)).examples(20 if args.quick else 1000)
     classifier, exhibits = metrics.load_classifier(), []

@@ -168,7 +168,6 @@ def draw_overlaps(figure):
 def main():
     """Train, measure, draw."""
     args = arguments()
-    args.out.parent.mkdir(parents=True, exist_ok=True)  # if that is impossible, it is said before the training
     moments, width, n = ([0, 2], 2, 50) if args.quick else ([0, 25, 50, 100, 200, 400, 600], 32, 1000)
     pixels, _ = data.digits_10k()
     real = data.to_images(pixels[::len(pixels) // n])

@@ -86,7 +86,6 @@ def draw(measured):
 def main():
     """Play, measure, draw."""
     args = arguments()
-    args.out.parent.mkdir(parents=True, exist_ok=True)  # if that is impossible, it is said before the training
     steps = args.steps or (20 if args.quick else 200)
     images, _ = data.digits_10k()
     print(f"mean over the last {steps - steps // 2} of {steps} steps    D(G(z))   length of G's gradient")

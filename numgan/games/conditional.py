@@ -1,6 +1,6 @@
 """Conditional SGAN: a few labels are enough to train a generator that draws the digit it is asked for.
 
-D is FixMatch's (fixmatch.py), codes are ACGAN's (classes.py), and G's loss is that of AM-GAN (Zhou et al. 2018, section 4).
+D is FixMatch's (fixmatch.py), codes are ACGAN's (classes.py), and G's loss is that of AM-GAN (Zhou et al. 2018).
 Read began.py next.
 """
 

@@ -14,12 +14,10 @@ NAMES = "ACGAN", "ConditionalSGAN"
 def a_code_is_z_followed_by_the_class_that_it_asks_for():
     for name in NAMES:
         game = small_game(name, dict(size=8, width=8, latent_dim=5), "float32")
-        codes = game.latent(1000, np.random.default_rng(0))
-        assert codes.shape == (1000, 15)
-        assert (np.bincount(asked(codes), minlength=10) > 50).all()
-        np.testing.assert_array_equal(codes[:, 5:], np.eye(10)[asked(codes)])
         z = game.noise(10, np.random.default_rng(1))
-        np.testing.assert_array_equal(game.asking(z, np.arange(10)), np.concatenate([z, np.eye(10)], 1))
+        codes = game.asking(z, np.arange(10))
+        np.testing.assert_array_equal(codes, np.concatenate([z, np.eye(10)], 1))
+        np.testing.assert_array_equal(asked(codes), np.arange(10))
 
 
 def a_sheet_has_a_row_for_each_class_and_a_column_for_each_z():
