@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from numgan import InputError, checkpoint, console, data
+from numgan import InputError, console, data
 from numgan.batches import ImageBatches
 from numgan.doctor import COVERED, DIGITS, WINDOW, diagnosis, examine, reading, signs
 from numgan.games import GAN
-from numgan.run import intact, load_game, load_history
+from numgan.run import load_record
 
 SAMPLES = 1000  # more than during a run: there is only one look at it
 
@@ -22,13 +22,11 @@ def main():
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, or its checkpoint.npz")
     run = parser.parse_args().run
     path = run / "checkpoint.npz" if run.is_dir() else run
-    game, (history, images) = load_game(path), load_history(path)
+    game, history, images, about = load_record(path)
     if not isinstance(game, GAN):
         raise InputError(f"{path}: expected a game of one G and one D, got {type(game).__name__}")
     real = None
-    with intact(path):
-        source = checkpoint.load(path)[0]["run"].get("data", "mnist")
-    if game.image_shape == DIGITS and source in data.NAMES:
+    if game.image_shape == DIGITS and about.get("data", "mnist") in data.NAMES:
         real = ImageBatches(data.digits_10k()[0], 1, np.random.default_rng(0)).examples(SAMPLES)
     seen = examine(game, history, images, real, SAMPLES)
     kind = "points" if len(game.image_shape) == 1 else "images"

@@ -31,6 +31,7 @@ OWNERS = {"labels": ["sgan", "fixmatch", "conditional"], "gamma": ["began"], "dr
           "recipe": list(TUTORIAL),  # all these are options that not every game has
           "objective": [name for name in GAMES if name not in ("lsgan", "began")],
           "real_label": [name for name in GAMES if name != "began"]}
+LARGEST = 512  # pixels per side: the networks of larger pictures do not fit into the memory of a laptop
 
 
 def arguments():
@@ -46,7 +47,7 @@ def arguments():
     add("--data", type=source, help="digits-10k (default: 10,000 embedded digits), mnist (60,000), house-numbers (10,000, in "
                                     "colour), svhn (73,257 real ones, from its .mat file), or your own: a folder of pictures, "
                                     "an .npz of images, an idx file")
-    add("--size", type=whole(1, 512), help="resample all pictures to this many pixels per side; default: as they are")
+    add("--size", type=whole(1, LARGEST), help="resample all pictures to this many pixels per side; default: as they are")
     add("--data-dir", help="folder with MNIST's or SVHN's files; default $NUMGAN_DATA, or else MNIST's are downloaded")
     add("--out", type=folder, help="folder for the results; default runs/GAME, or the checkpoint's folder with --resume")
     add("--every", type=whole(), help="steps between sample sheets and checkpoints; default 200")
@@ -84,6 +85,15 @@ def decay(text):
     return float(text) or None
 
 
+def pictures(about):
+    """The pictures that the options describe, and their labels."""
+    images, labels = data.load(about["data"], about["data_dir"], about.get("size"))
+    if images.shape[1] > LARGEST:
+        raise InputError(f"--data {about['data']}: expected pictures of at most {LARGEST} pixels per side, "
+                         f"got {images.shape[1]}; --size 64, say, makes them smaller")
+    return images, labels
+
+
 def game_for(about, images):
     """The game that the options describe, for such images."""
     for name, owners in OWNERS.items():
@@ -112,7 +122,7 @@ def seeds(about):
 
 def new_run(about, out):
     """A new run. Its checkpoint records the SHA-256 of the data; of a run that is resumed, `about` has it already."""
-    images, labels = data.load(about["data"], about["data_dir"], about.get("size"))
+    images, labels = pictures(about)
     game = game_for(about, images)
     sha256 = data.fingerprint(images, labels)
     if about.setdefault("sha256", sha256) != sha256:
@@ -150,7 +160,7 @@ def main():
             game = load_game(path)
         else:
             about = DEFAULTS | options
-            game = game_for(about, data.load(about["data"], about["data_dir"], about.get("size"))[0])
+            game = game_for(about, pictures(about)[0])
         print("\n\n".join(f"{name}\n{network.summary()}" for name, network in game.networks().items()))
         return
     wanted = options.get("steps")

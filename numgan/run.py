@@ -114,12 +114,16 @@ def load_game(path):
         return _game(about, arrays, np.random.default_rng())
 
 
-def load_history(path):
-    """(history, images): the history in a checkpoint, and how many items its run has seen. Raises InputError as load_game."""
-    about, arrays = checkpoint.load(path)
+def load_record(path):
+    """(game, history, images, about) in a checkpoint: images, how many items the run has seen; about, what else it records.
+
+    Raises InputError as load_game.
+    """
+    saved, arrays = checkpoint.load(path)
     with intact(path):
-        history = _history(about["columns"], arrays["history"], _game(about, arrays, np.random.default_rng()).looks)
-        return history, len(history) * int(about["batch"])
+        game = _game(saved, arrays, np.random.default_rng())
+        history = _history(saved["columns"], arrays["history"], game.looks)
+        return game, history, len(history) * int(saved["batch"]), dict(saved["run"])
 
 
 def continued(run, may_differ=()):

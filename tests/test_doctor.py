@@ -9,7 +9,7 @@ from numgan.doctor import COVERED, STATES, Doctor, Figures, diagnosis, examine, 
 from numgan.games import MixtureGAN, VanillaGAN
 from numgan.games.mixture import MIXTURES
 from numgan.optim import LinearDecay
-from numgan.run import Run, load_history
+from numgan.run import Run, load_record
 from numgan.training import train
 
 from .runs import PLAYS, bits, new_run, resumed
@@ -114,7 +114,7 @@ def test_the_script_reads_a_folder_or_a_checkpoint(script, tmp_path, digits, und
     assert "nan" not in out
     assert f"D(x) {np.mean([row['d_real'] for row in run.history]):.3g}" in out
     assert script(SCRIPT, run.path)[1] == out
-    assert load_history(run.path) == (resumed(run).history, 10)
+    assert load_record(run.path)[1:] == (resumed(run).history, 10, run.about)
 
 
 def test_the_script_looks_at_points_and_small_images_too(script, tmp_path, undrawn):

@@ -83,6 +83,12 @@ def test_a_run_does_not_go_on_with_other_pictures(fails, own, tmp_path):
     fails(TRAIN, "--resume", own, "--steps", 3, "--data", tmp_path / "own", mentions=["got others"])
 
 
+def test_pictures_too_large_for_the_networks_are_refused_before_these_are_built(fails, tmp_path):
+    np.savez(tmp_path / "own.npz", images=np.zeros((2, 513, 513), np.uint8))
+    fails(TRAIN, "--data", tmp_path / "own.npz", "--out", tmp_path / "out", mentions=["512", "513", "--size"])
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_fingerprint_is_that_of_pictures_labels_and_shape():
     images, labels = random_bytes((6, 4, 4)), np.arange(6, dtype=np.uint8)
     other = labels.copy()
