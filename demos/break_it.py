@@ -39,12 +39,7 @@ def loss(z, w1, gamma, beta, w2, b2, w3, v, length):
 
 def ops_of(value):
     """The names of all ops that a Tensor was computed with, in the order of their first use."""
-    names, stack = {}, [value]
-    while stack:
-        tensor = stack.pop()
-        names[tensor.born] = tensor.op
-        stack += [parent for parent, _ in tensor.parents]
-    return list(dict.fromkeys(names[born] for born in sorted(names) if names[born]))
+    return list(dict.fromkeys(tensor.op for tensor in value._history() if tensor.op))
 
 
 def checked(f, *inputs):

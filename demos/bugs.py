@@ -107,7 +107,7 @@ class FrozenStatistics(Healthy):
 class OneBatch(Healthy):
     """Real and fake images in one batch: batch norm's mean and variance mix both, so an image's score depends on the other
     images. In D's step, D soon tells the two halves apart by which side of the common mean they are on. In G's step the
-    fakes are alone, their mean is their own, and the same D takes them for real: G's loss is near 0, and nothing drives it
+    fakes are alone, their mean is their own, and the same D takes them to be real: G's loss is near 0, and nothing drives it
     to draw digits.
     """
 

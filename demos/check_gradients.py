@@ -3,6 +3,7 @@
 import argparse
 import inspect
 import sys
+import textwrap
 
 import numpy as np
 
@@ -50,15 +51,17 @@ CHECKS = {
 
 
 def formula(op):
-    """The first line of an op's docstring, up to 66 characters."""
-    line = inspect.getdoc(op).splitlines()[0]
-    return line if len(line) <= 66 else f"{line[:65]}…"
+    """Lines from an op's docstring: its first line, and a sentence from the next paragraph if that begins with a gradient."""
+    first, *paragraphs = inspect.getdoc(op).split("\n\n")
+    gradients = paragraphs[0].partition(". ")[0] if paragraphs and paragraphs[0].startswith("dL") else ""
+    parts = f"{first.partition(' InputError')[0]}   {gradients}".split("   ")  # three spaces part a value and its derivative
+    return [line for part in parts for line in textwrap.wrap(part, 88)]
 
 
 def main():
     """Print one row per op."""
     argparse.ArgumentParser(description="Check every derivative of numgan against difference quotients.").parse_args()
-    print(f"{'op':22} {'what is checked':66}  max error")
+    print(f"{'op':22} max error  what is checked")
     worst = 0.0
     for op, (f, *inputs) in CHECKS.items():
         try:
@@ -66,7 +69,8 @@ def main():
         except AssertionError as difference:
             sys.exit(f"{op.__name__}: {difference}")
         worst = max(worst, error)
-        print(f"{op.__name__:22} {formula(op):66}  {error:9.1e}")
+        first, *more = formula(op)
+        print(f"{op.__name__:22} {error:9.1e}  {first}", *(f"{'':34}{line}" for line in more), sep="\n")
     print(f"{len(CHECKS)} ops; all derivatives agree with difference quotients to {worst:.0e}")
 
 

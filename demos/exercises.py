@@ -51,7 +51,7 @@ def exercises():
 
     return {
         "softplus": Exercise(ng.softplus, {"dx": x}, (x,), """
-            The derivative of ln u is 1 / u, and here u = 1 + eˣ. The chain rule multiplies it with g, element by element."""),
+            The derivative of ln u is 1 / u, and here u = 1 + eˣ. The chain rule multiplies it by g, element by element."""),
         "matmul": Exercise(ng.matmul, {"dx": x, "dw": w}, (x, w), """
             x[i, l] reaches all of row i of y, with the weights w[l, j]: so dx[i, l] = Σ g[i, j] w[l, j] over j. Which
             product of two matrices is that? For dw, w[l, j] reaches column j of y, with the weights x[i, l]. The shapes
@@ -63,7 +63,7 @@ def exercises():
             The gradient of ln Σ eˣ is eˣ / Σ eˣ = p. That of x[label] is 1 at the label and 0 elsewhere. The loss is a mean
             over n rows."""),
         "conv2d": Exercise(lambda w: ng.conv2d(images, w, padding="valid"), {"dw": kernels}, (images, kernels), """
-            In the forward loop, w[a, b] is multiplied with one window of x, as in matmul, at every image and pixel. So
+            In the forward loop, w[a, b] is multiplied by one window of x, as in matmul, at every image and pixel. So
             dw[a, b] is made of that window and g as dw is in matmul, summed over all images and pixels: reshape both to
             one row for each image and pixel."""),
         "batch_norm": Exercise(lambda beta, gamma, x: ng.batch_norm(x, gamma, beta)[0],

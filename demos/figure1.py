@@ -88,7 +88,7 @@ class Players:
         self.d_optimizer.minimize(self.losses.d_loss(self.D(self.numbers()), self.D(fake), None))
 
     def g_step(self):
-        """G makes D take fake numbers for real."""
+        """G makes D take fake numbers to be real."""
         with self.D.frozen():
             y = self.D(self.G(self.numbers()))
         self.g_optimizer.minimize(self.losses.g_loss(y, None))

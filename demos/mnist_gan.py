@@ -56,8 +56,8 @@ def arguments():
     add("--d-steps", type=whole(1, 1000), help="steps of D per step of G (Goodfellow's k); default 1")
     add("--real-label", type=float, help="D's target for real images, in (0.5, 1]; default 1, dense 0.9")
     add("--recipe", choices=("tutorial",), help="train as the tutorials do: Adam at 0.0002, no average; dcgan, lsgan: also "
-                                                "with dropout, and without categories; default: the game's own recipe, "
-                                                "which draws better digits in the same time")
+                                                "with dropout, and without categories; shallow: beta1 0.9; default: the "
+                                                "game's own recipe, which draws better digits in the same time")
     add("--lr", type=float, help="Adam's learning rate; default: the game's")
     add("--d-lr", type=float, help="D's learning rate, if it is not the same; default: the game's, or --lr if that is given")
     add("--beta1", type=float, help="Adam's beta1; default 0.5 (minimal 0.9)")

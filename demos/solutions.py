@@ -5,8 +5,8 @@ Every function gets inputs and computes a value from them. You write the gradien
 they are filled in.
 
     y, loss   the value, a function of the inputs. The code for it is given
-    g         dL/dy, of y's shape: how fast the loss L changes with each element of y. Somebody else has computed it.
-              Where the value is the loss itself, g is 1, and is left out
+    g         dL/dy, of y's shape: how fast the loss L changes with each element of y. It has been computed already, on the
+              way back from L. Where the value is the loss itself, g is 1, and is left out
     dx        dL/dx, which you write: how fast L changes with each element of x. It has x's shape
 
 One way finds all of them. A small change dx of the input changes the value by dy, and so L by <g, dy>, the sum of all products
@@ -49,7 +49,7 @@ def matmul(x, w, g):
 def row_max(x, g):
     """y = the largest element of each row: x (n, m), y and g (n,).
 
-    Only the largest element of a row reaches y. By numgan's convention, equal ones share g equally: two get a half each.
+    Only the largest element of a row reaches y. By numgan's convention, equal ones share g equally: two get half each.
     In numgan: `max` in numgan/ops.py.
     """
     y = x.max(axis=1)

@@ -23,7 +23,7 @@ def noise(n):
 
 
 def network(inputs):
-    """Two hidden layers and one output: G's number, or D's logit (above 0 it takes a number for real)."""
+    """Two hidden layers and one output: G's number, or D's logit (above 0: it takes the number to be real)."""
     return Sequential(Dense(32), LeakyReLU(), Dense(32), LeakyReLU(), Dense(1), input_shape=(inputs,), rng=rng)
 
 

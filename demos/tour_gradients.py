@@ -144,7 +144,7 @@ def vectors():
         """)
     beside("J =", J, "    g =", g[:, None], "    Jᵀ g =", (J.T @ g)[:, None], "  = 2x g")
     say(f"""
-        Where each y depends on one x only, J is 0 except on its diagonal. Inside a network, 32 images of
+        Where each y depends only on the x in its own place, J is 0 except on its diagonal. Inside a network, 32 images of
         28 × 28 × 64 numbers are {n:,} numbers. Their J has {n:,}² = {n * n:.2g}, at 4 bytes each {4 * n * n / 1e12:.1f}\xa0TB.
         The vjp needs only the diagonal, {4 * n / 1e6:.1f}\xa0MB. So numgan never makes a J.
 
@@ -207,8 +207,8 @@ def matmul():
         changes L by {effect:.6f}. The sum multiplies row 1 of g by row 2 of B, which is column 2 of Bᵀ. Row 1 times
         column 2: this is element (1, 2) of g Bᵀ. All elements go like this one: dL/dA = g Bᵀ.
 
-        Now with the method of chapter 3. <g, dY> sums over all elements. A change dA of A changes Y by dA B, and
-        dB changes it by A dB. Collect what each element of dA or dB is multiplied by:
+        Now with the method of chapter 3. <g, dY> sums over all elements. A change dA of A changes Y by dA\xa0B, and
+        dB changes it by A\xa0dB. Collect what each element of dA or dB is multiplied by:
 
             <g, dA B> = Σᵢⱼₖ gᵢⱼ daᵢₖ bₖⱼ = Σᵢₖ (Σⱼ gᵢⱼ bₖⱼ) daᵢₖ = <g Bᵀ, dA>
             <g, A dB> = Σᵢⱼₖ gᵢⱼ aᵢₖ dbₖⱼ = Σₖⱼ (Σᵢ aᵢₖ gᵢⱼ) dbₖⱼ = <Aᵀ g, dB>

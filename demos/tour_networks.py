@@ -21,7 +21,7 @@ def im2col():
     first = " + ".join(f"{p:g} · {k:g}" for p, k in zip(patches[0], kernel.flat, strict=True))
     copies = " + ".join(f"{share:g}" for share in shares[patches == 5])
     say("""
-        A convolution lays a small kernel on an image, multiplies each of the kernel's numbers with the pixel
+        A convolution lays a small kernel on an image, multiplies each of the kernel's numbers by the pixel
         under it, and adds up. It does so in every place. A 2 × 2 kernel has four places in a 3 × 3 image:
         """)
     beside("image =", image, "   kernel =", kernel, "   y =", y)
@@ -83,19 +83,19 @@ def normalisation():
             shift:      x + 1                 y = {row(normal(x + 1))}
             stretch:    x + 0.1 · (x - μ)     y = {row(normal(x + 0.1 * (x - mu)))}
 
-        A shift adds a multiple of 1 = (1, 1, 1, 1, 1), a stretch a multiple of x̂. Where y does not change, L
-        does not. So dL = <dL/dx, dx> is 0 for dx = 1 and for dx = x̂. (For x̂, this is exact only if eps = 0, as on
+        A shift adds a multiple of e = (1, 1, 1, 1, 1), a stretch a multiple of x̂. Where y does not change, L
+        does not. So dL = <dL/dx, dx> is 0 for dx = e and for dx = x̂. (For x̂, this is exact only if eps = 0, as on
         this page. eps is a small number that numgan adds to σ², so that nothing is divided by 0.)
 
-        Now take any small change dx. Its parts along 1 and x̂ do not change y. Remove them, and call the rest P dx.
+        Now take any small change dx. Its parts along e and x̂ do not change y. Remove them, and call the rest P dx.
         It leaves μ and σ as they are, so dy = P dx / σ, and
 
             dL = <g, dy> = <g, P dx> / σ = <P g, dx> / σ,     so     dL/dx = P g / σ
 
-        P may move to the left, since a part along 1 or x̂ adds nothing to the product with a vector that has no
+        P may move to the left, since a part along e or x̂ adds nothing to the product with a vector that has no
         such part: <g, P dx> = <P g, P dx> = <P g, dx>. The part of g along a vector u is u · <g, u> / <u, u>. For
-        u = 1, this is mean(g) in every row. For u = x̂, it is x̂ · mean(g x̂), since <x̂, x̂> = {xhat @ xhat:g}, the number of
-        rows. Remove both from g, which can be done separately, since <1, x̂> = 0:
+        u = e, this is mean(g) in every row. For u = x̂, it is x̂ · mean(g x̂), since <x̂, x̂> = {xhat @ xhat:g}, the number of
+        rows. Remove both from g, which can be done separately, since <e, x̂> = 0:
 
             g                          {row(g)}
             - mean(g)                  {row(-mean)}
@@ -103,7 +103,7 @@ def normalisation():
             P g                        {row(rest)}
             dL/dx = P g / σ            {row(rest / sigma)}
 
-        numgan agrees. The sums <dL/dx, 1> and <dL/dx, x̂> are 0, except for rounding. `batch_norm` returns γ x̂ + β,
+        numgan agrees. The sums <dL/dx, e> and <dL/dx, x̂> are 0, except for rounding. `batch_norm` returns γ x̂ + β,
         here with γ = 1 and β = 0:
         """)
     session(f"""
@@ -195,8 +195,8 @@ def frozen():
     n = 8
     say(f"""
         A GAN has two networks. G, the generator, makes images G(z) from random numbers z. D, the discriminator,
-        says how real an image looks. G has a small loss when D takes its images for real, L = loss(D(G(z))).
-        Here is the smallest GAN, two Dense layers each. `game` holds the networks, their losses and their
+        says how real an image looks. G has a small loss when D takes its images to be real, L = loss(D(G(z))).
+        Here is a small GAN, two Dense layers each. `game` holds the networks, their losses and their
         optimisers, and z has the random numbers for {n} images:
         """)
     names = session(f"""
@@ -237,7 +237,7 @@ def frozen():
         """, names)
     unmoved = all(np.array_equal(array, before[1].state()[name]) for name, array in D.state().items())
     say(f"""
-        (None stands in place of the batch of real images, which only some losses need.) G's parameters got
+        (None stands in place of the minibatch: only some losses need its labels or codes.) G's parameters got
         gradients, D's got none, and D is {'unchanged, bit for bit' if unmoved else 'CHANGED'}. Two of
         the {thawed - needed} dropped vjps are the products Aᵀ g of chapter 4 for D's weights. They would have taken
         {dropped:,} multiplications, {share:.0%} of those in the walk's matrix products, and nobody would have used

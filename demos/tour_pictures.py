@@ -236,7 +236,7 @@ relu: negative numbers become 0
 tanh: brings every number between -1 and 1
 reshape: the same numbers in another shape
 bce_with_logits: G's loss, the binary cross-entropy,
-which is small if D takes G's images for real"""
+which is small if D takes G's images to be real"""
 
 
 def g_step(loss, **networks):

@@ -1,7 +1,7 @@
 """numgan: a GAN engine in pure NumPy.
 
 To learn backpropagation, read the modules in this order: tensor, ops, gradcheck, losses, optim, network, layers. Now you can
-train something. Then read conv, norm and resize, and the games. README.md lists all modules.
+train something. Then read conv, norm, resize, residual and embedding, and the games. README.md lists all modules.
 """
 
 import builtins

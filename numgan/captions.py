@@ -87,7 +87,7 @@ def check_words(words, shape, where):
 
 
 def parse(text):
-    """The traits (3,) of a caption. InputError for a word that is not in VOCABULARY, or if the words are no caption."""
+    """The traits (3,) of a caption. InputError for a word that is not in VOCABULARY, or if the words are not a caption."""
     words = text.lower().split()
     for word in words:
         if word not in VOCABULARY:

@@ -5,16 +5,16 @@ out, kh·kw "taps"; y, g (N, OH, OW, F) output and its gradient; strides (sh, sw
 
 The convolution of neural networks is a cross-correlation, written w ⋆ x here, of an image that is 0 outside its borders:
 
-    y[n, i, j, f] = Σ x[n, h, v, c] w[a, b, c, f]     over a, b, c, where h = sh·i + a - top and v = sw·j + b - left
+    y[n, i, j, f] = Σ x[n, p, q, c] w[a, b, c, f]     over a, b, c, where p = sh·i + a - top and q = sw·j + b - left
 
 So <g, y> is one sum of products of three elements, one each of g, x and w. y is linear in w, so dL = <g, dy> = <g, dw ⋆ x> is
 the same sum with dw for w, and the factor of dw[a, b, c, f] in it is dL/dw[a, b, c, f]. Likewise for dx:
 
     correlate(x, w) = y
-    correlate_adjoint_x(g, w) = dL/dx      dL/dx[n, h, v, c] = Σ g[n, i, j, f] w[a, b, c, f]     over i, j, a, b, f
-    correlate_adjoint_w(x, g) = dL/dw      dL/dw[a, b, c, f] = Σ g[n, i, j, f] x[n, h, v, c]     over n, i, j
+    correlate_adjoint_x(g, w) = dL/dx      dL/dx[n, p, q, c] = Σ g[n, i, j, f] w[a, b, c, f]     over i, j, a, b, f
+    correlate_adjoint_w(x, g) = dL/dw      dL/dw[a, b, c, f] = Σ g[n, i, j, f] x[n, p, q, c]     over n, i, j
 
-with the same h and v: every tap that read a pixel sends its share back there. The adjoint of a linear map A is its transpose,
+with the same p and q: every tap that read a pixel sends its share back there. The adjoint of a linear map A is its transpose,
 <g, A x> = <Aᵀ g, x>. These three maps are closed under differentiation: the gradients of each are the other two. conv2d is
 the first, conv2d_transpose the second. Max pooling, at the end, looks at the same patches.
 
@@ -75,7 +75,9 @@ def mirrored_padding(padding, kernel):
 
 
 def mirrored_way(pays, kernel, strides, padding):
-    """The mirrored padding if a map below may gather or scatter on the other image's side and `pays` says so; else None.
+    """The padding with which a map below is computed as its mirrored map, or None if it is computed as defined.
+
+    As defined: if the other way does not pay (`pays`), if the stride is not 1, or if that padding would be negative.
 
     The GEMM costs the same either way; a gather or scatter moves kh·kw numbers per pixel and channel, so it belongs on the
     side with fewer channels. At stride 1 there is a choice: a correlation is also the adjoint of another one, whose kernels
@@ -198,7 +200,7 @@ def conv2d_transpose(x, w, *, strides=2, padding="same"):
 
     H' = H·sh for "same", else (H - 1)·sh + max(kh, sh) - top - bottom. Zeiler et al. 2010; Dumoulin & Visin 2016, chapter 4.
 
-    y = correlate_adjoint_x(x, w), so <g, y> = <w ⋆ g, x>: what x is multiplied with is dL/dx = w ⋆ g = correlate(g, w); and
+    y = correlate_adjoint_x(x, w), so <g, y> = <w ⋆ g, x>: what x is multiplied by is dL/dx = w ⋆ g = correlate(g, w); and
     dL/dw = correlate_adjoint_w(g, x), since g now has the image's place, and x that of the incoming gradient.
     """
     x, w = operands("conv2d_transpose", x, w)
@@ -229,7 +231,8 @@ def max_pool2d(x, pool_size=2, *, strides=None, padding="valid"):
     sends its g to its largest pixel. A pixel that is the largest in several windows gets the sum, which col2im adds up; one
     that is the largest in none gets 0. Equal largest pixels share g equally, as in `max`.
 
-    Raises InputError if a window does not fit into the image, or into the padding.
+    Raises InputError if a window does not fit into the padded image, or if the padding is as wide as a window, which could then
+    lie in the padding alone.
     """
     x = as_tensor(x)
     if x.ndim != 4:

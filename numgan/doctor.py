@@ -27,8 +27,8 @@ class Figures:
     """What the rules look at. What a game does not have is NaN, and a comparison with NaN is never true.
 
     images          how many the run has seen
-    d_real, d_fake  D(x) and D(G(z)): near 1 for what D takes for real, near 0 for fake; only where G learns from these scores.
-                    Means of the last WINDOW steps, as the losses
+    d_real, d_fake  D(x) and D(G(z)): near 1 for what D takes to be real, near 0 for fake; only where G learns from these
+                    scores. Means of the last WINDOW steps, as the losses
     d_loss, g_loss  the losses
     worst           the largest absolute value that either loss has had so far, as a mean of WINDOW steps
     real_label      the value that D(x) is trained towards

@@ -71,7 +71,7 @@ def divergence(mean, log_variance):
 
 
 class Beside(Layer):
-    """Two networks side by side: `last` numbers of x go through `right`, those before them through `left`.
+    """Two networks side by side: the last `last` numbers of x go through `right`, all others through `left`.
 
     (k + last,) -> (a + b,), for vectors (a,) and (b,). If `left` makes an image (h, w, a), the vector stands at each of its
     pixels: (h, w, a + b).

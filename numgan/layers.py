@@ -48,8 +48,8 @@ class Linear(Layer):
     """What Dense and the convolutions share: weights w, drawn by `init`, and a bias b for each of `units` outputs, at first 0.
 
     With `weight_norm`, w = length · v / |v| for each output channel (Salimans & Kingma 2016, eq. 2): v gives the direction of
-    its weights, one number their length, and these are trained in the place of w. At first v = w, and the length is |w|. It
-    is the attribute `g`, as in the paper; the ops' g, the incoming gradient, is something else.
+    its weights, one number their length, and these are trained in the place of w. At first v = w, and the length is |w|. The
+    length is the attribute `g`, as in the paper; the ops' g, the incoming gradient, is something else.
     """
 
     output_axis = -1  # of w

@@ -49,7 +49,8 @@ def bce_with_logits(x, t):
     """
     x = as_tensor(x)
     X, t = x.data, _target("bce_with_logits", _constant("bce_with_logits", t), x).data
-    loss = np.maximum(X, 0) - t * X + np.log1p(np.exp(-np.abs(X)))  # softplus(x) = max(x, 0) + ln(1 + e^-|x|)
+    # softplus(x) = max(x, 0) + ln(1 + e^-|x|). For t = 1 and a large x, max(x, 0) - t x is 0: the small rest keeps its digits
+    loss = np.maximum(X, 0) - t * X + np.log1p(np.exp(-np.abs(X)))
     return from_op(loss.mean(), (x, lambda g: g * (logistic(X) - t) / X.size))
 
 
@@ -57,7 +58,7 @@ def bce(p, t):
     """Binary cross-entropy of probabilities p in [0, 1] against targets t in [0, 1]: mean of -t ln p - (1 - t) ln(1 - p).
 
     dL/dp = (-t / p + (1 - t) / (1 - p)) / n. Below the smallest normal float the logarithms are constant (-87 in float32)
-    and their derivative 0, so a saturated p costs much, not infinitely much. -ln(1 - p) is `log1p(-p)`: 1 - p would lose the
+    and their derivative 0, so a saturated p costs much, not infinitely much. ln(1 - p) is `log1p(-p)`: 1 - p would lose the
     digits of a small p. bce_with_logits needs no such cut: prefer it.
     Raises InputError if a p lies outside [0, 1].
     """
@@ -126,7 +127,7 @@ def softmax_cross_entropy(x, labels):
 
 
 def accuracy(outputs, labels):
-    """Share of the rows whose largest output, the first of equal ones, is at the label: a number, no Tensor.
+    """Share of the rows whose largest output, the first of equal ones, is at the label: a number, not a Tensor.
 
     `outputs` are logits or probabilities (n, classes) with n >= 1, labels integers (n,) in 0 … classes - 1; else InputError.
     """

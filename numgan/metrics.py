@@ -9,7 +9,7 @@ import numpy as np
 from .errors import InputError
 from .layers import BatchNorm, Conv2D, Dense, Flatten, ReLU
 from .losses import softmax
-from .network import Sequential
+from .network import Sequential, through
 from .tensor import no_grad
 
 # ---- a digit classifier: for digits, what Inception is for photographs
@@ -44,9 +44,7 @@ class Classifier:
         with no_grad():
             for i in range(0, len(images), self.chunk):
                 x = images[i:i + self.chunk].astype(self.net.dtype)
-                for layer in self.net.stack[:-1]:
-                    x = layer(x)
-                features.append(x.data)
+                features.append(through(self.net.stack[:-1], x).data)
         return np.concatenate(features)
 
     def probabilities(self, images):

@@ -4,7 +4,7 @@
     images = generator(z)
 
 A Sequential is built at once: every layer learns its input shape, draws its parameters and states its output shape, so
-what does not fit is reported before anything runs. Shapes are those of one image, without the batch axis.
+what does not fit is reported before anything runs. Shapes are those of one item, a code or an image, without the batch axis.
 Read layers.py next.
 """
 
@@ -164,10 +164,17 @@ def load_arrays(own, given, where):
         array[...] = given[name]
 
 
+def through(layers, x):
+    """What comes out when x goes through these layers, one after another."""
+    for layer in layers:
+        x = layer(x)
+    return x
+
+
 class Sequential(Layer):
     """Layers one after another.
 
-    With `input_shape` (one image's, without the batch axis) and `rng` it is built at once, with parameters of `dtype`;
+    With `input_shape` (one item's, without the batch axis) and `rng` it is built at once, with parameters of `dtype`;
     without, it is a part of another network. What does not fit raises InputError naming the layer and the shapes.
 
     A layer or Sequential that already belongs to a built network keeps its parameters and its mode. So a trained network can
@@ -215,9 +222,7 @@ class Sequential(Layer):
         if x.dtype != self.dtype:
             raise InputError(f"Sequential: expected {self.dtype} input, as the parameters are, got {x.dtype} {x.shape}; "
                              f"use .astype(np.{self.dtype})")
-        for layer in self.stack:
-            x = layer(x)
-        return x
+        return through(self.stack, x)
 
     def __repr__(self):
         size = f"  # input {self.input_shape}, {sum(p.size for p in self.parameters()):,} parameters"

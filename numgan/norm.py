@@ -1,6 +1,6 @@
 """Batch normalisation: one mean and standard deviation for every channel of a batch; its gradient is worth deriving by hand.
 
-Read resize.py next, or leave it for a second reading and go on to games/game.py.
+Read resize.py next, or leave it for a second reading and go on to residual.py.
 """
 
 import numpy as np

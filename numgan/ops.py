@@ -91,7 +91,7 @@ def neg(x):
 
 
 def power(x, p):
-    """y = xᵖ, p a real number.   dy = p xᵖ⁻¹ dx. By convention 0⁰ = 1, with derivative 0. InputError if p is no number."""
+    """y = xᵖ, p a real number.   dy = p xᵖ⁻¹ dx. By convention 0⁰ = 1, with derivative 0. InputError if p is not a number."""
     x = as_tensor(x)
     if not isinstance(p, (int, float, np.integer, np.floating)):
         raise InputError(f"power: expected a plain number as exponent, got {type(p).__name__}")

@@ -75,7 +75,7 @@ class Optimizer:
     def state(self):
         """Name -> array (no copy): the step number, and each parameter's moments. A second parameter "w" is named "w#2"."""
         names = [p.name for p in self.parameters]
-        names = [f"{name}#{seen}" if (seen := names[:i].count(name) + 1) > 1 else name for i, name in enumerate(names)]
+        names = [f"{name}#{names[:i].count(name) + 1}" if name in names[:i] else name for i, name in enumerate(names)]
         return {"t": self.t} | {f"{name}.moment{i}": moment for i, moments in enumerate(self.moments, 1)
                                 for name, moment in zip(names, moments, strict=True)}
 

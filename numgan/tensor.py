@@ -55,8 +55,8 @@ class Tensor:
         matmul(a, b)  ──parents──▶  (a, g ↦ g Bᵀ)
                                     (b, g ↦ Aᵀ g)
 
-    captured       parameters that no pair leads to, but whose array `data` or a vjp may still read (frozen ones), and those
-                   whose memory `data` shares (after a reshape). `backward()` refuses if one has been updated since
+    captured       frozen parameters, to which no pair leads, but whose array a vjp may still read; and parameters whose
+                   memory `data` shares (after a reshape). `backward()` refuses if one of these has been updated since
 
     A vjp (vector-Jacobian product) maps dL/d(this value) to the part of dL/d(parent) that flows through this op.
     Copying or pickling a leaf makes a new leaf without gradient, born now; a value with a history is refused.

@@ -25,7 +25,7 @@ class Scored:
                 "d_accuracy": (right_real + right_fake) / 2, "d_accuracy_real": right_real, "d_accuracy_fake": right_fake}
 
     def g_figures(self, y_fake, batch):
-        """From D's outputs in G's step: the share of fake images that D takes for real ("G accuracy")."""
+        """From D's outputs in G's step: the share of fake images that D takes to be real ("G accuracy")."""
         return {"g_accuracy": float((self.score(y_fake) > 0.5).mean())}
 
     def equilibrium(self):
@@ -38,7 +38,7 @@ class CrossEntropy(Scored):
     """-V for D, and one of two objectives for G, from logits (n, 1).
 
     objective   "non-saturating" (G maximises ln D(G(z))) or "saturating" (G minimises ln(1 - D(G(z))), as in eq. 1)
-    real_label  D's target for real images in (0.5, 1]; below 1 is one-sided label smoothing (Salimans et al. 2016, 3.4)
+    real_label  D's target for real images, in (0.5, 1]; below 1 is one-sided label smoothing (Salimans et al. 2016, 3.4)
     weight      factor of D's loss: 1 for the sum of its two parts, 0.5 for their mean
     """
 
@@ -64,7 +64,7 @@ class CrossEntropy(Scored):
         return bce_with_logits(y_fake, 1)  # Goodfellow et al. 2014, section 3: same fixed point, stronger gradient
 
     def score(self, y):
-        """D(x) = sigmoid(y). Above 0.5, D takes the image for real."""
+        """D(x) = sigmoid(y). Above 0.5, D takes the image to be real."""
         return logistic(y)
 
 

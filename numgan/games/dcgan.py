@@ -33,7 +33,7 @@ class ConvolutionalGAN(ImageGAN):
 
     G projects z to size/4 × size/4 × 2·width and doubles height and width twice; D halves them twice. Upsampling is
     by resize-convolution, which avoids checkerboard artefacts (Odena, Dumoulin & Olah 2016). Both players' steps use the
-    same fake images.
+    same fake images. Radford et al. have transposed convolutions, batch norm in D as well, and ReLU in G.
 
     width       channels of the larger feature maps
     norm        "batch": batch norm in G, none in D; or "weight": weight-normalised layers in both (Xiang & Li 2017)
@@ -78,7 +78,7 @@ class ConvolutionalGAN(ImageGAN):
                              f"{len(images) // self.d_steps}")
 
     def build_networks(self, outputs=1):
-        """Make G and D, by default with 852,609 and 212,865 parameters. D has so many outputs."""
+        """Make G and D, by default with 852,609 and 212,865 parameters. `outputs` is how many D has."""
         shape, width = self.checked_shape(), self.width
         if type(self.categories) is not int or not 0 <= self.categories < self.latent_dim:
             raise InputError(f"expected categories (0 for none) below latent_dim = {self.latent_dim}, got {self.categories!r}")

@@ -70,7 +70,8 @@ def check_labels(labels, images, lowest, where):
 def split(images, labels, k):
     """Split images and labels into k shares: each is every k-th of them, starting from the first, the second, ….
 
-    So if the first half of the images is labelled and the second is not, every share has some of both (half, if k divides it).
+    So if the first half of the images is labelled and the second is not, every share has some of both: as many of one as of
+    the other, if k divides the halves.
     """
     for i in range(k):
         yield images[i::k], None if labels is None else np.asarray(labels)[i::k]

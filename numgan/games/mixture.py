@@ -19,7 +19,7 @@ from .crossentropy import CrossEntropy
 from .gan import GAN
 from .looks import Samples
 from .lsgan import LeastSquares
-from .minibatch import check_images
+from .minibatch import PixelRange, check_images
 
 
 @dataclass(frozen=True)
@@ -55,24 +55,13 @@ def grid():
 MIXTURES = {"ring": ring(), "grid": grid()}
 
 
-@dataclass(frozen=True)
-class Scale:
-    """The networks see points / factor; the points themselves are not bounded."""
-
-    factor: float
+class Points(PixelRange):
+    """For points, which have no bounds: [-1, 1] becomes [low, high], and what lies outside is scaled as well."""
 
     def check(self, points, where):
         """InputError unless all of them are finite."""
         if not np.isfinite(points).all():
             raise InputError(f"{where}: expected finite points, got inf or NaN among them")
-
-    def inward(self, points):
-        """Points -> what the networks see."""
-        return points * (1 / self.factor)
-
-    def outward(self, values):
-        """What the networks see -> points."""
-        return values / (1 / self.factor)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -105,7 +94,7 @@ class PointGAN(GAN):
             return Sequential(Dense(self.width), ReLU(), Dense(self.width), ReLU(), Dense(outputs),
                               input_shape=(inputs,), rng=self.rng, dtype=self.dtype)
 
-        self.pixels = Scale(self.scale)
+        self.pixels = Points(-1 / self.scale, 1 / self.scale)
         self.generator, self.discriminator = network(self.latent_dim, 2), network(2 * self.pack, 1)
 
     def check(self, points, labels=None):

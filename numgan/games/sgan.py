@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InputError
 from ..layers import BatchNorm, Dense, Flatten, GaussianNoise, ReLU, Reshape, Sigmoid
 from ..losses import l2, softmax_cross_entropy
-from ..network import Sequential
+from ..network import Sequential, through
 from ..ops import exp, log
 from ..tensor import Tensor, no_grad
 from .classes import CLASSES
@@ -119,9 +119,7 @@ class SGAN(ImageGAN):
 
     def features(self, images):
         """D's last hidden layer, with its noise, (n, H, W, C) -> (n, d)."""
-        for layer in self.discriminator.stack[:-1]:
-            images = layer(images)
-        return images
+        return through(self.discriminator.stack[:-1], images)
 
     def supervised_step(self, images, labels):
         """A step of D as a plain classifier of labelled images (N, H, W, C) in [-1, 1]: the baseline for the game."""

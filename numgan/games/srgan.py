@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InputError, check_positive
 from ..layers import Conv2D, Dense, Flatten, LeakyReLU
 from ..losses import l2
-from ..network import Sequential
+from ..network import Sequential, through
 from ..ops import relu
 from ..resample import bicubic, shrink
 from ..residual import PixelShuffle, PReLU, Residual
@@ -38,9 +38,7 @@ class Features:
                 p.requires_grad = False
 
     def __call__(self, images):
-        for layer in self.layers:
-            images = layer(images)
-        return images
+        return through(self.layers, images)
 
 
 def clip(images):

@@ -1,8 +1,8 @@
-"""The original GAN with fully connected networks (Goodfellow et al. 2014), in three published variants. Read lsgan.py next.
+"""The game of Goodfellow et al. 2014 with fully connected networks, in three variants known from tutorials. Read lsgan.py next.
 
-The networks are as published. The recipes are not: samples are drawn with an average of G's weights, and in "dense" and
-"shallow", G's learning rate is higher than D's, as in DCGAN. The published recipes of these two are `--recipe tutorial` of
-demos/mnist_gan.py.
+The networks are the tutorials' (the paper's D has maxout units). The recipes are not: samples are drawn with an average of
+G's weights; in "dense" and "shallow", G's learning rate is higher than D's, as in DCGAN; and "shallow" has beta1 = 0.5, not
+0.9. The tutorials' recipes of these two are `--recipe tutorial` of demos/mnist_gan.py.
 """
 
 import math
@@ -38,7 +38,7 @@ def shallow(shape):
 
 
 def minimal(shape):
-    """One hidden layer of 128 each. At its published learning rate, 0.01, G soon collapses to a single image."""
+    """One hidden layer of 128 each. At the tutorials' learning rate, 0.01, G soon collapses to a single image."""
     generator = Dense(128), ReLU(), Dense(math.prod(shape)), Tanh(), Reshape(*shape)
     discriminator = Flatten(), Dense(128), ReLU(), Dense(1)
     return generator, discriminator
