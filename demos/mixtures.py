@@ -10,7 +10,7 @@ import numpy as np
 from numgan import InputError, console, metrics, plotting
 from numgan.batches import PointBatches
 from numgan.console import SEED, folder, whole
-from numgan.games.mixture import MIXTURES, MixtureGAN, MixtureLSGAN
+from numgan.games.mixture import MIXTURES, MixtureGAN, MixtureLSGAN, PointGAN
 from numgan.run import Run, continued, intact, recorded
 from numgan.training import resume_hint, train, unfinished
 
@@ -38,6 +38,8 @@ def arguments():
 
 def new_run(about, out):
     """A new run."""
+    if PointGAN.batch_size % about["pack"]:
+        raise InputError(f"--pack: expected a divisor of {PointGAN.batch_size}, the points in a minibatch, got {about['pack']}")
     mixture = MIXTURES[about["mixture"]]
     game_seed, data_seed = map(np.random.default_rng, np.random.SeedSequence(about["seed"]).spawn(2))
     game = GAMES[about["loss"]](scale=mixture.scale, pack=about["pack"], lr_steps=about["steps"], rng=game_seed)

@@ -48,7 +48,8 @@ def arguments():
                                     "colour), svhn (73,257 real ones, from its .mat file), or your own: a folder of pictures, "
                                     "an .npz of images, an idx file")
     add("--size", type=whole(1, LARGEST), help="resample all pictures to this many pixels per side; default: as they are")
-    add("--data-dir", help="folder with MNIST's or SVHN's files; default $NUMGAN_DATA, or else MNIST's are downloaded")
+    add("--data-dir", type=lambda text: str(Path(text).resolve()),
+        help="folder with MNIST's or SVHN's files; default $NUMGAN_DATA, or else MNIST's are downloaded")
     add("--out", type=folder, help="folder for the results; default runs/GAME, or the checkpoint's folder with --resume")
     add("--every", type=whole(), help="steps between sample sheets and checkpoints; default 200")
     add("--objective", choices=("non-saturating", "saturating", "feature matching"),
@@ -77,6 +78,8 @@ def arguments():
 
 def source(text):
     """A name that `data.load` knows, or an absolute path: the run may be resumed from another folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a data set or a path, got ''")
     return str(Path(text).resolve()) if text not in data.SETS and Path(text).exists() else text
 
 
@@ -140,6 +143,7 @@ def run_for(options):
             raise InputError(f"{out} already holds a run: choose another --out, or resume it: --resume "
                              f"{shlex.quote(str(out / 'checkpoint.npz'))}")
         return new_run(DEFAULTS | options, out)
+    path = path.resolve() if path.is_symlink() else path  # the run goes on where its checkpoint is
     elsewhere = ("data",) if options.get("data", DEFAULTS["data"]) not in data.SETS else ()  # the pictures may have moved
     about, out = recorded(path, options, DEFAULTS, ("steps", "every", "data_dir", *elsewhere)), out or path.parent
     if elsewhere:

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import captions
 from .data import to_images
-from .errors import InputError
+from .errors import InputError, check_rng
 
 
 class Batches:
@@ -24,8 +24,7 @@ class Batches:
     def __init__(self, size, rng):
         if not (isinstance(size, (int, np.integer)) and size >= 1):
             raise InputError(f"{type(self).__name__}: expected a size >= 1, got {size!r}")
-        if not isinstance(rng, np.random.Generator):
-            raise InputError(f"{type(self).__name__}: expected rng=numpy.random.default_rng(seed), got {rng!r}")
+        check_rng(type(self).__name__, rng)
         self.size, self.rng = size, rng
 
     def __iter__(self):
@@ -53,6 +52,8 @@ class ImageBatches(Batches):
             raise InputError(f"{type(self).__name__}: expected at least one image, got 0 images")
         if labels is not None and len(labels) != len(images):
             raise InputError(f"{type(self).__name__}: expected a label for each of {len(images)} images, got {len(labels)}")
+        if labels is not None and np.asarray(labels).dtype.kind not in "iu":
+            raise InputError(f"{type(self).__name__}: expected integer labels, got {np.asarray(labels).dtype}")
         to_images(images[:1])  # refuses what is not an image
         self.images, self.labels = images, None if labels is None else np.asarray(labels, np.int64)
 

@@ -31,6 +31,14 @@ def save(path, about, arrays):
                 np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
 
 
+def as_saved(value, what):
+    """`value` as a checkpoint gives it back: tuples become lists, and keys become text. InputError if JSON cannot hold it."""
+    try:
+        return json.loads(json.dumps(value))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what}: expected values that JSON can hold, got {value!r:.80}: {error}") from None
+
+
 def is_checkpoint(path):
     """Whether this file is a checkpoint, judging by its list of contents."""
     if not os.path.isfile(path):  # a pipe would be waited for

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from . import download, houses, matlab, pictures
-from .errors import InputError, check_positive
+from .errors import InputError, check_positive, check_rng
 from .resample import resampled
 
 NAMES = ("digits-10k", "mnist")  # of handwritten digits
@@ -32,6 +32,8 @@ def load(name, folder=None, size=None):
                          f"got {name!r}, which does not exist")
     if folder is not None and name not in ("mnist", "svhn"):
         raise InputError(f"data set {name}: reads no other folder (only mnist and svhn do); got {folder}")
+    if size is not None:
+        check_positive(f"data set {name}", size=size)
     if name not in SETS:
         return pictures.read(name, size)
     if name == "mnist":
@@ -98,8 +100,7 @@ def house_numbers(n, rng):
     InputError if n is not a positive integer or rng not a Generator, or if a font of matplotlib is missing.
     """
     check_positive("house_numbers", n=n)
-    if not isinstance(rng, np.random.Generator):
-        raise InputError(f"house_numbers: expected rng=numpy.random.default_rng(seed), got {rng!r}")
+    check_rng("house_numbers", rng)
     return houses.kept(int(n), int(rng.integers(2**63)))
 
 

@@ -1,4 +1,4 @@
-"""The one error that numgan raises for bad input, and a check that layers share.
+"""The one error that numgan raises for bad input, and two checks that many modules share.
 
 This is the last module: now read the tests, from tests/proof/README.md.
 """
@@ -23,3 +23,9 @@ def check_positive(where, *, pairs=False, **values):
         numbers = value if pairs and np.shape(value) == (2,) else (value,)
         if not all(isinstance(v, (int, np.integer)) and v > 0 for v in numbers):
             raise InputError(f"{where}: expected a positive integer{' or a pair' if pairs else ''} as {name}, got {value!r}")
+
+
+def check_rng(where, rng):
+    """InputError unless rng is a numpy.random.Generator."""
+    if not isinstance(rng, np.random.Generator):
+        raise InputError(f"{where}: expected rng=numpy.random.default_rng(seed), got {rng!r:.80}")

@@ -5,7 +5,7 @@ Read graph.py next.
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, check_rng
 from .games import GAN
 from .optim import Adam
 from .tensor import Parameter
@@ -67,8 +67,7 @@ def reconstruct(game, images, *, steps=200, lr=0.1, restarts=1, rng):
     _check_images("reconstruct", game, images)
     if not (isinstance(restarts, (int, np.integer)) and restarts >= 1):
         raise InputError(f"reconstruct: expected an integer restarts >= 1, got {restarts!r}")
-    if not isinstance(rng, np.random.Generator):
-        raise InputError(f"reconstruct: expected rng=numpy.random.default_rng(seed), got {rng!r}")
+    check_rng("reconstruct", rng)
     n = len(images)
     starts = game.latent(n * restarts, rng)
     codes, errors = descend(game, starts, np.concatenate([images] * restarts), steps=steps, lr=lr)

@@ -23,6 +23,14 @@ def _target(op, t, x):
     return t
 
 
+def _probability(op, t, x):
+    """A constant target as an array; InputError unless it lies in [0, 1]."""
+    t = _target(op, _constant(op, t), x).data
+    if not ((t >= 0) & (t <= 1)).all():
+        raise InputError(f"{op}: expected targets in [0, 1], got {t.min():g} … {t.max():g}")
+    return t
+
+
 def _constant(op, t):
     """t, unless it is a Tensor that requires a gradient: InputError, since this loss has none for its target."""
     if isinstance(t, Tensor) and t.requires_grad:
@@ -48,7 +56,7 @@ def bce_with_logits(x, t):
     whatever x is. softplus' = sigmoid, so dL/dx = (p - t) / n.
     """
     x = as_tensor(x)
-    X, t = x.data, _target("bce_with_logits", _constant("bce_with_logits", t), x).data
+    X, t = x.data, _probability("bce_with_logits", t, x)
     # softplus(x) = max(x, 0) + ln(1 + e^-|x|). For t = 1 and a large x, max(x, 0) - t x is 0: the small rest keeps its digits
     loss = np.maximum(X, 0) - t * X + np.log1p(np.exp(-np.abs(X)))
     return from_op(loss.mean(), (x, lambda g: g * (logistic(X) - t) / X.size))
@@ -63,7 +71,7 @@ def bce(p, t):
     Raises InputError if a p lies outside [0, 1].
     """
     p = as_tensor(p)
-    P, t = p.data, _target("bce", _constant("bce", t), p).data
+    P, t = p.data, _probability("bce", t, p)
     if not ((P >= 0) & (P <= 1)).all():
         raise InputError(f"bce: expected probabilities in [0, 1], got {P.min():g} … {P.max():g}; for logits: bce_with_logits")
     smallest = np.finfo(P.dtype).tiny

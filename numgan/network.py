@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, check_positive, check_rng
 from .tensor import Parameter, as_tensor, no_grad
 
 
@@ -105,7 +105,10 @@ class Layer:
 
     @contextmanager
     def evaluating(self):
-        """Eval mode within this block; afterwards every layer is back in the mode that it was in."""
+        """Eval mode within this block; afterwards every layer is back in the mode that it was in.
+
+        A layer has one mode, for all threads: only one thread at a time may use a network, as with `frozen`.
+        """
         before = [(layer, layer.training) for layer in self.all_layers()]
         self.eval()
         try:
@@ -192,8 +195,9 @@ class Sequential(Layer):
         if input_shape is not None:
             if np.ndim(input_shape) != 1:
                 raise InputError(f"Sequential: expected input_shape as a tuple, such as (100,), got {input_shape!r}")
-            if not isinstance(rng, np.random.Generator):
-                raise InputError(f"Sequential: expected rng=numpy.random.default_rng(seed), got {rng!r}")
+            for n in input_shape:
+                check_positive("Sequential", input_shape=n)
+            check_rng("Sequential", rng)
             self.build(tuple(input_shape), rng, dtype)
             for name, item in self.walk():
                 if isinstance(item, Parameter):

@@ -10,6 +10,7 @@ from copy import deepcopy
 import numpy as np
 
 from .errors import InputError
+from .tensor import Parameter
 
 BLOCK = 65536  # elements that are updated at a time: a few such arrays fit into a core's cache
 
@@ -23,12 +24,15 @@ class Optimizer:
     def __init__(self, parameters, lr, *, moments, **ranges):
         self.parameters, self.lr = list(parameters), lr
         self.t = np.zeros((), np.int64)  # an array, since it is part of the state
+        for p in self.parameters:
+            if not isinstance(p, Parameter):
+                raise InputError(f"{type(self).__name__}: expected Parameters, such as network.parameters(), "
+                                 f"got {type(p).__name__}")
         if not self.parameters or len(set(self.parameters)) < len(self.parameters):
             raise InputError(f"{type(self).__name__}: expected at least one parameter, and each once, "
                              f"got {[p.name for p in self.parameters]}")
         for name, (value, low, high) in {"lr": (self.rate, 0, np.inf), **ranges}.items():
-            if not low <= value < high:
-                raise InputError(f"{type(self).__name__}: expected {low} <= {name} < {high}, got {value}")
+            self.check_range(name, value, low, high)
         self.moments = [[np.zeros(p.shape, p.dtype) for p in self.parameters] for _ in range(moments)]
 
     @property
@@ -36,12 +40,17 @@ class Optimizer:
         """The learning rate of the next step."""
         return self.lr(int(self.t)) if callable(self.lr) else self.lr
 
+    def check_range(self, name, value, low, high):
+        """InputError unless low <= value < high."""
+        if not low <= value < high:
+            raise InputError(f"{type(self).__name__}: expected {low} <= {name} < {high}, got {value}")
+
     def minimize(self, loss):
         """One step down the gradient of `loss` (a Tensor with one element). Gradients stay readable until the next.
 
         Raises FloatingPointError, before any parameter has moved, if the loss or a gradient is not finite.
         """
-        if not np.isfinite(loss.data).all():
+        if loss.size == 1 and not np.isfinite(loss.item()):  # backward refuses any other size
             raise FloatingPointError(f"the loss is {loss.item()}; the first value that is not finite: {loss.first_nonfinite()}")
         for p in self.parameters:
             p.grad = None
@@ -64,6 +73,7 @@ class Optimizer:
             if not np.isfinite(p.grad).all():
                 raise FloatingPointError(f"the gradient of {p.name} {p.shape} is not finite")
         rate = self.rate
+        self.check_range("lr", rate, 0, np.inf)
         self.t += 1
         for p, *state in zip(self.parameters, *self.moments, strict=True):
             p.data = np.asarray(p.data, order="C")  # so that the blocks below are views of it

@@ -88,6 +88,7 @@ def _folder(folder, size):
     except OSError as error:
         raise InputError(f"{folder}: expected a folder that can be read; got {error.strerror}") from None
     paths = [folder / name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith(".")]
+    paths = [path for path in paths if not path.is_dir()]
     if not paths:
         raise InputError(f"{folder}: expected pictures, files whose names end in {' '.join(SUFFIXES)}; "
                          f"got none among {len(names)} files and folders")
@@ -119,7 +120,7 @@ def _picture(path):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of oddities that do not keep a picture from being read
-            pixels = imread(path)
+            pixels, key = imread(path), _transparent(path)
     except Exception as error:
         sorts = *DAMAGED, OSError, struct.error, zlib.error
         if not (isinstance(error, sorts) or type(error).__module__.startswith("PIL.")):  # Pillow, which reads it, has its own
@@ -130,7 +131,25 @@ def _picture(path):
         pixels = np.rint(pixels * 255).astype(np.uint8)
     if pixels.dtype != np.uint8:
         raise InputError(f"{path}: expected a picture of 8 bits for each channel, or a PNG; got {pixels.dtype}")
-    return pixels if pixels.ndim == 3 else np.stack([pixels] * 3, -1)
+    colours = pixels if pixels.ndim == 3 else np.stack([pixels] * 3, -1)
+    return colours if key is None else np.concatenate([colours, np.where(key, 0, 255).astype(np.uint8)[..., np.newaxis]], -1)
+
+
+def _transparent(path):
+    """Where a picture has the colour that it declares transparent, booleans (h, w); None if it has none, or alpha."""
+    from PIL import Image  # which comes with matplotlib
+
+    with Image.open(path) as picture:
+        colour = picture.info.get("transparency")
+        if colour is None or picture.mode in ("P", "PA", "LA", "RGBA"):
+            return None
+        pixels = np.asarray(picture)
+    colour = np.atleast_1d(colour)
+    if pixels.dtype == bool:
+        colour = colour > 0
+    elif pixels.dtype == np.uint8 and colour.max() > 255:  # 16 bits, of which Pillow keeps the upper half
+        colour = colour >> 8
+    return (pixels.reshape(*pixels.shape[:2], -1) == colour).all(-1)
 
 
 # ---- arrays

@@ -9,6 +9,7 @@ import textwrap
 
 import numpy as np
 
+from .data import to_pixels
 from .errors import InputError
 from .files import atomic
 from .graph import graph, layout, print_graph
@@ -31,13 +32,13 @@ def save_figure(path, figure, dpi=100):
 def sheet(images, columns=None, border=2):
     """Images (n, H, W, C) in [-1, 1], row by row in one array: uint8 (height, width, C), without the last axis if C = 1.
 
-    columns: images in a row, by default √n rounded up.
+    columns: images in a row, by default √n rounded up. InputError for values outside [-1, 1].
     """
     n, h, w, c = images.shape
     columns = columns or int(np.ceil(np.sqrt(n)))
     rows = -(-n // columns)
     page = np.zeros((rows, columns, h + border, w + border, c), np.uint8)
-    page.reshape(-1, h + border, w + border, c)[:n, :h, :w] = np.rint((images + 1) * 127.5)
+    page.reshape(-1, h + border, w + border, c)[:n, :h, :w] = to_pixels(images).reshape(n, h, w, c)
     page = page.transpose(0, 2, 1, 3, 4).reshape(rows * (h + border), columns * (w + border), c)
     page = np.pad(page, ((border, 0), (border, 0), (0, 0)))
     return page[..., 0] if c == 1 else page

@@ -14,6 +14,7 @@ import numpy as np
 from . import checkpoint, games, plotting
 from .errors import InputError
 from .games.dcgan import ConvolutionalGAN
+from .games.gan import GAN
 from .memory import check_memory
 from .network import load_arrays
 
@@ -34,7 +35,11 @@ class Run:
     def __init__(self, game, batches, out, about=None, draw=None):
         check_memory(batches.size * game.bytes_per_item(), f"batches of {batches.size}")
         game.check(*batches.first())
-        self.game, self.batches, self.out, self.about = game, batches, Path(out), about or {}
+        checkpoint.as_saved(game.settings, f"{type(game).__name__}: settings")
+        for rng in game.rng, batches.rng:
+            checkpoint.as_saved(rng.bit_generator.state, "rng, expected numpy.random.default_rng(seed)")
+        self.game, self.batches, self.out = game, batches, Path(out)
+        self.about = checkpoint.as_saved(about or {}, "Run: about")
         self.history, self.saved = [], None
         self.inputs = game.looks.inputs(game, np.random.default_rng(0))
         self.draw = draw or draw_sheet
@@ -78,17 +83,20 @@ class Run:
 
         Raises InputError if the file is not a complete checkpoint of a game that this version knows.
         """
-        saved, arrays = checkpoint.load(path)
+        saved, arrays = _load(path)
+        size, rng = batches.size, batches.rng
         with intact(path):
             if not isinstance(saved["run"], dict):
                 raise InputError(f"expected a dict of what the run records, got {saved['run']!r:.80}")
-            if batches.size != saved["batch"]:
-                raise InputError(f"expected batches of {saved['batch']} items, as in the saved run, got {batches.size}")
+            if size != saved["batch"]:
+                raise InputError(f"expected batches of {saved['batch']} items, as in the saved run, got {size}")
             shared = saved["rng"]["batches"] is None
-            game = _game(saved, arrays, batches.rng if shared else np.random.default_rng())
+            game = _game(saved, arrays, rng if shared else np.random.default_rng())
             if not shared:
-                batches.rng.bit_generator.state = saved["rng"]["batches"]
+                rng.bit_generator.state = saved["rng"]["batches"]
+        with intact(path, signs=()):
             run = cls(game, batches, out, about or saved["run"], draw)
+        with intact(path):
             load_arrays({"z": run.inputs}, {"z": arrays["z"]}, "sample sheets")
             run.history = _history(saved["columns"], arrays["history"], game.looks)
             run.saved = Path(path)
@@ -107,9 +115,17 @@ def _history(columns, rows, looks):
     return [dict(zip(columns, row, strict=True)) | {"step": int(row[0])} for row in rows.tolist()]
 
 
+def _load(path):
+    """(about, arrays) of a run's checkpoint."""
+    about, arrays = checkpoint.load(path)
+    if "game" not in about:
+        raise InputError(f"{path}: expected a run's checkpoint, got a saved {about.get('network', about)!r:.80}")
+    return about, arrays
+
+
 def load_game(path):
     """The game in a checkpoint, ready to sample from. Raises InputError if the file is not a complete checkpoint."""
-    about, arrays = checkpoint.load(path)
+    about, arrays = _load(path)
     with intact(path):
         return _game(about, arrays, np.random.default_rng())
 
@@ -119,7 +135,7 @@ def load_record(path):
 
     Raises InputError as load_game.
     """
-    saved, arrays = checkpoint.load(path)
+    saved, arrays = _load(path)
     with intact(path):
         game = _game(saved, arrays, np.random.default_rng())
         history = _history(saved["columns"], arrays["history"], game.looks)
@@ -204,14 +220,18 @@ FORMER_SETTINGS = {  # with the one value that they could have
     "BEGAN": {"objective": "reconstruction", "real_label": 1.0}}
 FORMER_DEFAULTS = {"dropout": 0.3, "categories": 0}  # of ConvolutionalGAN's settings that an earlier version did not record
 FORMER_NAMES = {"game.sampler.": "game.g_average."}
+AVERAGES = {*FORMER_NAMES, *FORMER_NAMES.values()}
 
 
 def _game(about, arrays, rng):
     """The game that a checkpoint describes, even if an earlier version wrote it."""
     former = FORMER_SETTINGS.get(about["game"], {}).items()
     settings = {name: value for name, value in about["settings"].items() if (name, value) not in former}
-    if issubclass(games.GAMES.get(about["game"], object), ConvolutionalGAN):
+    kind = games.GAMES.get(about["game"], object)
+    if issubclass(kind, ConvolutionalGAN):
         settings = FORMER_DEFAULTS | settings
+    if issubclass(kind, GAN) and not any(name.startswith(tuple(AVERAGES)) for name in arrays):
+        settings.setdefault("average", None)
     for name, value in settings.items():
         if isinstance(value, int) and abs(value) >= 2**63:
             raise InputError(f"expected a number below 2⁶³ as {name:.40}, got a larger one")
@@ -236,15 +256,15 @@ def _game(about, arrays, rng):
 
 
 @contextmanager
-def intact(path):
-    """A block in which a missing or mistyped entry of a checkpoint raises an InputError that names the file."""
+def intact(path, signs=(AttributeError, LookupError, MemoryError, TypeError, ValueError, OverflowError)):
+    """A block in which InputErrors name the checkpoint, and `signs` of a missing or mistyped entry become such errors."""
     try:
         yield
     except InputError as error:
         raise InputError(f"{path}: {error!s:.400}") from None  # a file may hold any text
-    except (AttributeError, LookupError, MemoryError, TypeError, ValueError, OverflowError) as error:
+    except signs as error:
         problem = f"{type(error).__name__}: {error!s:.200}"
-        raise InputError(f"{path}: expected a complete checkpoint, got one that raises {problem}") from None
+        raise InputError(f"{path}: expected a complete checkpoint, got one that raises {problem}") from error
 
 
 def draw_sheet(path, run):

@@ -15,6 +15,7 @@ and progress.gif. A file is only ever replaced by a complete new one. Read data.
 """
 
 import csv
+import io
 import signal
 import sys
 import threading
@@ -57,7 +58,8 @@ def train(run, steps, every=200, remarks=None):
             snapshot(run)
         while run.step < steps:
             with _located(run, run.step + 1):
-                row = {"step": run.step + 1, **run.game.step(*next(run.batches))}
+                figures = run.game.step(*next(run.batches))
+                row = {"step": run.step + 1} | {name: float(figure) for name, figure in figures.items()}
                 if run.history and row.keys() != run.history[0].keys():
                     raise InputError(f"{run.saved}: expected a history of {', '.join(row)}, "
                                      f"got {', '.join(map(str, run.history[0])):.200}")
@@ -125,11 +127,15 @@ def _folder(run):
         with _located(run, run.step):
             for folder in (run.out, run.out / "samples"):
                 remove_leftovers(folder)
-            for sheet in sheets(run):
-                number = sheet.stem.removeprefix("step_")
-                if number.isdigit() and int(number) > run.step:
-                    sheet.unlink()
+            for sheet in _later_sheets(run):
+                sheet.unlink()
         yield
+
+
+def _later_sheets(run):
+    """The sheets of steps that the run has still to do."""
+    numbers = {sheet: sheet.stem.removeprefix("step_") for sheet in sheets(run)}
+    return [sheet for sheet, number in numbers.items() if number.isdigit() and int(number) > run.step]
 
 
 def _foreign(run):
@@ -137,12 +143,15 @@ def _foreign(run):
     log = run.out / "log.csv"
     if run.path.exists():
         return None
+    rows = io.StringIO()
+    _write_rows(rows, run.history, header=True)
+    own = rows.getvalue().encode() or b"step,"
     with suppress(OSError), open(log, "rb") as file:
-        start = file.read(5)
-        if start and not (run.saved and start == b"step,"):  # a new run saves before it writes a row
+        start = file.read(len(own))
+        if start and not (run.saved and start == own):  # a new run saves before it writes a row
             return log
     if log.exists() and run.saved and run.saved.parent.resolve() == run.out.resolve():  # the checkpoint was renamed
-        return None
+        return next(iter(_later_sheets(run)), None)  # a later checkpoint has been renamed, too
     pictures = [*sheets(run), run.out / "curves.png", run.out / "progress.gif"]  # a run saves before it draws
     return next((path for path in pictures if path.exists()), None)
 

@@ -15,7 +15,7 @@ from numgan.run import Run, continued
 from numgan.training import resume_hint, sheet_path, sheets, train
 
 from .errors import refused
-from .runs import anew, contents, new_run, resumed
+from .runs import anew, contents, new_run, resumed, rows
 from .scripts import ROOT
 
 DEMOS = ROOT / "demos"
@@ -96,6 +96,60 @@ def test_the_log_of_another_run_is_not_replaced(tmp_path):
     with refused(tmp_path, "log.csv"):
         train(new_run(tmp_path), 1)
     assert contents(tmp_path) == before
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_run_that_goes_on_elsewhere_does_not_replace_another_run_s_log(tmp_path):
+    run = new_run(tmp_path / "run")
+    train(run, 2)
+    (tmp_path / "other").mkdir()
+    log = tmp_path / "other" / "log.csv"
+    whole = (run.out / "log.csv").read_bytes()
+    for others in (b"step,train_loss\n1,0.5\n", whole.replace(b"\n2,", b"\n2,9"), whole[:-1]):
+        log.write_bytes(others)
+        with refused(tmp_path / "other", "log.csv"):
+            train(resumed(run, tmp_path / "other"), 3)
+        assert log.read_bytes() == others
+    log.write_bytes(whole + b"3,half a r")  # of this very run, which was killed there before it saved
+    train(resumed(run, tmp_path / "other"), 3)
+    assert log.read_bytes().startswith(whole)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_an_earlier_checkpoint_does_not_replace_what_came_after_one_that_was_renamed(tmp_path):
+    run = new_run(tmp_path)
+    train(run, 1)
+    run.path.rename(tmp_path / "early.npz")
+    run = Run.load(tmp_path / "early.npz", anew(run.batches), tmp_path)
+    train(run, 3)
+    run.path.rename(tmp_path / "late.npz")
+    before = contents(tmp_path)
+    with refused(tmp_path, "step_000003.png"):
+        train(Run.load(tmp_path / "early.npz", anew(run.batches), tmp_path), 2)
+    assert contents(tmp_path) == before
+    train(Run.load(tmp_path / "late.npz", anew(run.batches), tmp_path), 4)
+
+
+def test_a_link_to_a_checkpoint_is_followed(script, tmp_path, monkeypatch, undrawn):
+    monkeypatch.chdir(tmp_path)
+    assert script(TRAIN, "--game", "minimal", "--steps", 1, "--batch", 4, "--out", "run")[0] == 0
+    Path("links").mkdir()
+    Path("links", "latest.npz").symlink_to(Path("..", "run", "checkpoint.npz"))
+    assert script(TRAIN, "--resume", Path("links", "latest.npz"), "--steps", 2)[0] == 0
+    assert [*Path("links").iterdir()] == [Path("links", "latest.npz")]
+    assert len(rows(Path("run", "log.csv"))) == 2
+
+
+def test_a_folder_of_data_is_found_again_from_elsewhere(script, tmp_path, monkeypatch, undrawn, fake):
+    for folder in "files", "elsewhere":
+        (tmp_path / folder).mkdir()
+    for name, raw in fake.items():
+        (tmp_path / "files" / name).write_bytes(raw)
+    monkeypatch.chdir(tmp_path)
+    options = "--game", "minimal", "--batch", 2, "--data", "mnist", "--data-dir", "files", "--out", "run"
+    assert script(TRAIN, *options, "--steps", 1)[0] == 0
+    monkeypatch.chdir("elsewhere")
+    assert script(TRAIN, "--resume", tmp_path / "run" / "checkpoint.npz", "--steps", 2)[0] == 0
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -83,6 +83,11 @@ def test_a_run_does_not_go_on_with_other_pictures(fails, own, tmp_path):
     fails(TRAIN, "--resume", own, "--steps", 3, "--data", tmp_path / "own", mentions=["got others"])
 
 
+def test_a_data_set_without_a_name_is_not_the_current_folder(fails, tmp_path):
+    save(tmp_path / "here" / "a.png", random_bytes((8, 8, 3)))
+    fails(TRAIN, "--data", "", mentions=["--data", "got ''"])
+
+
 def test_pictures_too_large_for_the_networks_are_refused_before_these_are_built(fails, tmp_path):
     np.savez(tmp_path / "own.npz", images=np.zeros((2, 513, 513), np.uint8))
     fails(TRAIN, "--data", tmp_path / "own.npz", "--out", tmp_path / "out", mentions=["512", "513", "--size"])

@@ -152,6 +152,16 @@ def test_a_palette_s_transparent_colour_becomes_white(tmp_path):
     np.testing.assert_array_equal(pictures.read(tmp_path)[0], [[[255, 0], [255, 255]]])
 
 
+@pytest.mark.parametrize(("pixels", "key", "seen"), [
+    (np.uint8([[[255, 0, 0], [0, 0, 0]]] * 2), (0, 0, 0), [[255, 0, 0], [255, 255, 255]]),
+    (np.uint8([[200, 9]] * 2), 9, [200, 255]), (np.uint16([[40_000, 0]] * 2), 0, [156, 255]),
+    (np.uint16([[40_000, 0]] * 2), 40_000, [255, 0]), (np.array([[True, False]] * 2), 0, [255, 255]),
+    (np.array([[True, False]] * 2), 1, [255, 0])])
+def test_a_colour_that_is_declared_transparent_becomes_white(tmp_path, pixels, key, seen):
+    Image.fromarray(pixels).save(tmp_path / "a.png", transparency=key)
+    assert pictures.read(tmp_path)[0].tolist() == [[seen] * 2]
+
+
 def test_16_bits_in_colour_lose_their_lower_half(tmp_path):
     """Pillow cannot write them. A PNG's chunks are written here from the format's description."""
     def chunk(name, content):
@@ -255,7 +265,7 @@ BAD = {  # name -> (what makes it, where --data is in the folder, what the line 
     "an empty file": (bad("c.png", b""), "", ["c.png", "an empty file"]),
     "no picture": (bad("c.jpg", b"hello" * 99), "", ["c.jpg", "sound picture"]),
     "cut off": (cut, "", ["b.png", "sound picture"]),
-    "a folder's name": (lambda f: (f / "c.png").mkdir(), "", ["c.png", "a folder"]),
+    "a folder's name": (lambda f: (f / "c.png").mkdir(), "", ["expected pictures", "none among 1"]),
     "a dead link": (lambda f: (f / "c.png").symlink_to("nowhere"), "", ["c.png", "no file"]),
     "16 bits in another format": (lambda f: Image.new("I;16", (8, 8)).save(f / "a.bmp", "TIFF"), "", ["a.bmp", "8 bits"]),
     "another format": (lambda f: Image.new("L", (8, 8)).save(f / "a.png", "TIFF"), "", ["a.png", "sound picture"]),

@@ -32,7 +32,7 @@ class ClassCodes:
 
     def latent(self, n, rng=None):
         """Codes that ask for random classes, (n, latent_dim + 10)."""
-        rng = rng or self.rng
+        rng = self.drawing_rng(rng)
         return self.asking(self.noise(n, rng), rng.integers(0, CLASSES, n))
 
     def asking(self, z, classes):

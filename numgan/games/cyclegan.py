@@ -187,7 +187,8 @@ class CycleGAN(Game):
         return there, self.drawn(self.g_again if back else self.f_again, there)
 
     def drawn(self, network, images):
-        """What a network makes of images."""
+        """What a network makes of images. InputError unless these are in [-1, 1]."""
+        PixelRange().check(images, f"{type(self).__name__}.translate")
         return evaluate(network, network, np.asarray(images, self.dtype)).astype(np.float32, copy=False)
 
 

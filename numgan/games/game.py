@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, check_rng
 from ..memory import keep_freed_memory
 from ..network import Layer, load_arrays
 from ..tensor import Tensor, no_grad
@@ -36,8 +36,7 @@ class Game:
     def __post_init__(self):
         if self.dtype not in ("float32", "float64"):
             raise InputError(f"{type(self).__name__}: expected dtype float32 or float64, got {self.dtype!r}")
-        if not isinstance(self.rng, np.random.Generator):
-            raise InputError(f"{type(self).__name__}: expected rng=numpy.random.default_rng(seed), got {self.rng!r}")
+        check_rng(type(self).__name__, self.rng)
         keep_freed_memory()
         try:
             self.build()
@@ -57,8 +56,9 @@ class Game:
 
     @property
     def settings(self):
-        """The arguments, except rng, that rebuild this game."""
-        return {setting.name: getattr(self, setting.name) for setting in fields(self) if setting.name != "rng"}
+        """The arguments, except rng, that rebuild this game. NumPy's numbers become Python's."""
+        values = {setting.name: getattr(self, setting.name) for setting in fields(self) if setting.name != "rng"}
+        return {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
 
     def networks(self):
         """Name -> network."""

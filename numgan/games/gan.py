@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InputError, check_positive
+from ..errors import InputError, check_positive, check_rng
 from ..optim import Adam, LinearDecay, MovingAverage
 from ..tensor import Tensor
 from .game import Game, evaluate
@@ -118,7 +118,12 @@ class GAN(Game):
 
     def latent(self, n, rng=None):
         """n codes z from the prior, (n, latent_dim), drawn with `rng` (by default the game's own)."""
-        return self.prior(rng or self.rng, size=(n, self.latent_dim)).astype(self.dtype)
+        return self.prior(self.drawing_rng(rng), size=(n, self.latent_dim)).astype(self.dtype)
+
+    def drawing_rng(self, rng=None):
+        """`rng`, or the game's own if that is None. InputError if it is no Generator."""
+        check_rng(type(self).__name__, self.rng if rng is None else rng)
+        return self.rng if rng is None else rng
 
     def check(self, images, labels=None):
         """InputError unless `step` can take this batch."""
@@ -147,5 +152,6 @@ class GAN(Game):
         return self.generator if self.average is None else self.g_average.network
 
     def outputs(self, images, chunk=200):
-        """D's outputs for images (n, H, W, C) in [-1, 1], as an array."""
+        """D's outputs for images (n, H, W, C) in [-1, 1], as an array. InputError for other values."""
+        self.pixels.check(images, f"{type(self).__name__}.outputs")
         return evaluate(self.discriminator, self.discriminate, self.pixels.inward(np.asarray(images, self.dtype)), chunk)

@@ -103,11 +103,11 @@ class StackGAN(GAN):
 
     def latent(self, n, rng=None):
         """Codes that ask for random captions, all of which are equally probable: (n, k)."""
-        return self.asking(numbers((rng or self.rng).integers(0, (4, 10, 4), (n, 3))), rng)
+        return self.asking(numbers(self.drawing_rng(rng).integers(0, (4, 10, 4), (n, 3))), rng)
 
     def asking(self, words, rng=None):
         """Codes that ask for these captions, word numbers (n, LENGTH): (n, k)."""
-        rng, words = rng or self.rng, words.astype(self.dtype)
+        rng, words = self.drawing_rng(rng), words.astype(self.dtype)
         noise = lambda k: self.prior(rng, size=(len(words), k)).astype(self.dtype)
         own = noise(self.latent_dim)
         if self.stage == 2:
