@@ -3,7 +3,8 @@
 Black dots: the density p_data of real numbers, a normal distribution. Green: p_g, that of the numbers G(z). Blue: D(x), what D
 has learnt. Dashed: D*(x) = p_data(x) / (p_data(x) + p_g(x)), the best D for this G (their Proposition 1). Arrows: where G
 sends codes z; between two of them lie equally many. JSD is the Jensen-Shannon divergence of p_data and p_g, from 0 for equal
-distributions to ln 2 = 0.693 nats for distributions without overlap; with the best D, it is what G minimises (Theorem 1).
+distributions to ln 2 = 0.693 nats for distributions without overlap. With the best D, it is what a G that minimises
+ln(1 - D(G(z))) minimises (Theorem 1). Here G maximises ln D(G(z)): the goal, p_g = p_data, is the same, the gradient larger.
 
 --broken shows how it goes wrong: D is trained first, and G then minimises ln(1 - D(G(z))) by plain gradient descent. D is so
 sure of itself that G's gradient is nearly 0, and G stays where it is. (Adam would hide this: it divides by the gradients'

@@ -35,8 +35,8 @@ class Figures:
     saturating      whether G minimises ln(1 - D(G(z)))
     spread          diversity of samples, divided by the data's
     counts          how many of the samples the classifier takes for each digit, integers (10,), or None
-    paths           G's and D's sums of learning rates so far. No weight has come much farther: an update of Adam is about as
-                    large as the learning rate, or smaller (Kingma & Ba 2015, section 2.1)
+    paths           G's and D's sums of learning rates so far. No weight has come much farther: an update of Adam is
+                    usually about as large as the learning rate, or smaller (Kingma & Ba 2015, section 2.1)
     travels         the same, divided by the root mean square of the player's weights
     fading          |mean of G's last few gradients| / root mean square of the last thousand: Adam's m̂ and √v̂
     """
@@ -164,8 +164,8 @@ STATES = {  # causes before their consequences: where several hold, the first is
     "divergence": State(divergence, "much lower learning rates (0.0002, Radford et al. 2015)", least=0),
     "no learning": State(no_learning, "a higher learning rate for it (0.0002, Radford et al. 2015)"),
     "saturation": State(saturation, "the non-saturating objective (Goodfellow et al. 2014, section 3), lower learning rates"),
-    "D is too strong": State(strong_d, "a lower learning rate or fewer steps for D than for G (Heusel et al. 2017)"),
-    "mode collapse": State(collapse, "lower learning rates, D's below G's (Heusel et al. 2017), and beta1 = 0.5"),
+    "D is too strong": State(strong_d, "a lower learning rate for D than for G, or fewer steps"),
+    "mode collapse": State(collapse, "lower learning rates, D's below G's, and beta1 = 0.5"),
 }
 
 

@@ -221,7 +221,7 @@ def parzen_log_likelihood(samples, points, sigma, *, block=256):
 
     The protocol of Goodfellow et al. 2014 (section 5, and their code) for MNIST: pixels in [0, 1], that is (images + 1) / 2;
     10,000 samples; σ from `choose_sigma` with 1,000 digits outside the test set; mean and standard error over the 10,000 test
-    digits. This is a weak measure: good samples and good likelihoods are nearly independent (Theis et al. 2016).
+    digits. This is a weak measure: it follows neither the true likelihood nor how good samples look (Theis et al. 2016).
     """
     _positive("parzen_log_likelihood", sigma)
     y, x = _pair("parzen_log_likelihood", samples, points, dtype=np.float64)

@@ -19,17 +19,18 @@ from .game import evaluate
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class CyCADA(CycleGAN):
-    """Semantic consistency: G(x) should show the digit that x shows, F(y) that of y (eq. 4). With CE for cross-entropy,
+    """Semantic consistency: G(x) should show the digit that x shows, F(y) that of y. With CE for cross-entropy,
 
         L = CycleGAN's + semantic · (CE(f_Y(G(x)), p_X(x)) + CE(f_Y(F(y)), p_Y(y)) + CE(f_X(F(y)), p_Y(y)))
 
-    f_Y, p_Y  `classifier`, which was trained with labelled y and is no longer trained, and the digits that it reads
+    f_Y, p_Y  `classifier`, which was trained with labelled y (eq. 1) and is no longer trained, and the digits that it reads
     f_X, p_X  `student`, which learns to read x without labels, and the digits that it reads. It learns from those x whose
-              digit it is sure of (fixmatch.py) and, in place of each other x, from an F(y), which should show the digit of y
-              (eq. 1). All are distorted first
+              digit it is sure of (fixmatch.py) and, in place of each other x, from an F(y), with the digit that f_Y reads in
+              y (the paper has the label of y). All are distorted first
 
-    In the paper, f_Y reads x for G's loss as well. But f_Y misreads handwriting, and so what it reads in F(y) need not be what
-    others read there. The paper's second GAN, on features, is left out.
+    The first two terms are eq. 4, but in the paper f_Y reads x as well. The third is not in the paper: f_Y misreads
+    handwriting, and so what it reads in F(y) need not be what others read there. The paper's second GAN, on features, is left
+    out.
 
     cycle     λ; what F hides in F(y) makes the digit harder to read, so if λ is larger, semantic must be, too
     semantic  weight; it rises as λ does

@@ -36,15 +36,16 @@ class ConvolutionalGAN(ImageGAN):
     same fake images. Radford et al. have transposed convolutions, batch norm in D as well, and ReLU in G.
 
     width       channels of the larger feature maps
-    norm        "batch": batch norm in G, none in D; or "weight": weight-normalised layers in both (Xiang & Li 2017)
+    norm        "batch": batch norm in G, none in D; or "weight": weight-normalised layers in both (after Xiang & Li 2017,
+                whose layers have no length g, but for the last, and translated PReLUs)
     dropout     the rate of D's Dropout layers
     categories  how many categories there are: the first numbers of z name one (see `prior`); with 0, all of z is normal
     lr          None for the defaults of lr and d_lr: `rates`, or both 2e-4 with weight norm (at 5e-4, G soon draws only black)
 
-    The default recipe differs from the tutorials', which is Adam at 2e-4 for both players, dropout in D and a normal z: G's
-    learning rate is four times D's (Heusel et al. 2017), D has no dropout, samples are drawn with an average of G's weights
-    (Yazici et al. 2019), and codes have categories (Mukherjee et al. 2019). It draws better digits in the same time:
-    demos/README.md has the figures.
+    The default recipe differs from the tutorials', which is Adam at 2e-4 for both players, dropout in D and a normal z. Each
+    player has its own learning rate (Heusel et al. 2017; here G's is four times D's), D has no dropout, samples are drawn with
+    an average of G's weights (Yazici et al. 2019), and codes have categories, as in ClusterGAN (Mukherjee et al. 2019), but
+    without its encoder. It draws better digits in the same time: demos/README.md has the figures.
     """
 
     width: int = 64
@@ -63,7 +64,8 @@ class ConvolutionalGAN(ImageGAN):
         """Codes z (n, latent_dim): normal numbers, but of the first `categories` the largest becomes `mark`, the others 0.
 
         A normal z has no gaps, and G is continuous: between codes that draw a 3 and codes that draw an 8, there are some that
-        draw neither. Between categories there is a gap (Khayatkhoei et al. 2018). Nobody tells G what the categories mean.
+        draw neither (Khayatkhoei et al. 2018, who train several generators instead). Between categories there is a gap.
+        Nobody tells G what they mean.
         """
         z, k = super().prior(rng, size=size), self.categories
         if k:

@@ -64,8 +64,8 @@ class SGAN(ImageGAN):
                 et al. 2016, section 3.1); or "non-saturating", as in CrossEntropy
     real_label  as in CrossEntropy
     width       sets the layers' sizes. At 500 they are those of Salimans et al. for MNIST: D 1000-500-250-250-250 with
-                Gaussian noise on every layer's input, G 500-500 (theirs have weight norm in D and softplus in G). Networks
-                half as wide learn as much per step, in half the time
+                Gaussian noise on every layer's input, G 500-500 (theirs have weight norm, softplus in G and uniform z).
+                Networks half as wide learn as much per step, in half the time
     """
 
     width: int = 256

@@ -51,7 +51,7 @@ class StackGAN(GAN):
     size         height and width in stage 2, a multiple of 4, at least 8
     width        channels of the networks
     caption_dim  the length of c and of φ(t)
-    kl           λ; the paper has 1. KL is the mean over the numbers in c
+    kl           λ, for the mean of KL over the numbers in c, as in the authors' code, where it is 2 (eq. 2 has 1, for the sum)
     """
 
     stage: int = 1

@@ -1,6 +1,6 @@
 """The games under test, and their losses once more from the papers: complex-safe NumPy, independent of the package.
 
-A game that is added to numgan.games.GAMES needs an entry in GAMES below.
+A game that is added to numgan.games.GAMES needs an entry in GAMES below (CycleGAN and CyCADA: cycles.py).
 """
 
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class Played:
 
 @dataclass
 class Losses:
-    """A game's losses, Played -> number, complex-safe, as they stand in its paper.
+    """A game's losses, Played -> number, complex-safe: its paper's, with the factors and variants that the game documents.
 
     figures: (as D's step was played, as G's was) -> what the log reports beside both losses, name -> number.
     """
