@@ -2,7 +2,7 @@
 
 Every bug is a subclass of one small DCGAN that overrides one method: what is in it is the bug, and its docstring says why it
 is one. numgan refuses some of these bugs. Then `AsWritten` is the bug as it is usually written, which ends in an error, and the
-class around it goes round the guard, so that there is something to see.
+class around it gets round the guard, so that there is something to see.
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class NotDetached(Healthy):
     """D's loss is low where G is bad. Without detach, its gradient flows on into G, and if nobody clears it, it is added to
     that of G's own loss. For a fake with D(G(z)) = p, the two derivatives with respect to D's logit are p and p - 1. Their
     sum, 2p - 1, is 0 at p = 1/2: G's pull fades early, and D keeps ahead. Digits can still look fine. numgan frees a graph
-    once backward has walked through it. To go round that, D's step here has a graph of its own, and G's step does not
+    once backward has walked through it. To get round that, D's step here has a graph of its own, and G's step does not
     clear.
     """
 
@@ -155,7 +155,7 @@ class ZeroToOne(Healthy):
 
 class WrongParameters(Healthy):
     """D's optimiser was given G's parameters. D never learns, so G merely finds what an untrained D takes for real, while D's
-    step pulls G the other way. numgan's optimisers refuse a parameter that no gradient has reached. To go round that, D's
+    step pulls G the other way. numgan's optimisers refuse a parameter that no gradient has reached. To get round that, D's
     step here has a graph through G.
     """
 

@@ -51,7 +51,7 @@ CHECKS = {
 
 
 def formula(op):
-    """Lines from an op's docstring: its first line, and a sentence from the next paragraph if that begins with a gradient."""
+    """Lines from an op's docstring: its first paragraph, and a sentence from the next if that begins with a gradient."""
     first, *paragraphs = inspect.getdoc(op).split("\n\n")
     gradients = paragraphs[0].partition(". ")[0] if paragraphs and paragraphs[0].startswith("dL") else ""
     parts = f"{first.partition(' InputError')[0]}   {gradients}".split("   ")  # three spaces part a value and its derivative

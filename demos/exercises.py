@@ -151,7 +151,7 @@ def shape_mistake(got, expected):
 def value_mistake(got, expected, without_g):
     """What happened to a gradient with wrong elements, if that can be seen, else ""."""
     if not got.any():
-        return "All of yours is 0."
+        return "Every element of yours is 0."
     factor = (got * expected).sum() / (expected**2).sum()
     if same(got, -expected):
         return "The sign is wrong, and nothing else."

@@ -52,7 +52,7 @@ def fake_shares(numbers):
     No samples are drawn. Between two neighbouring codes lies the same probability each time, and G is nearly straight: so that
     probability is spread evenly from one number to the next. This is the change of variables p_g(x) = sum of p_z(z) / |G'(z)|
     over all z with G(z) = x, integrated over a bin; G need not be monotone. With four times as many bins, or twice as many
-    codes, the JSD differs by less than 0.0001 nats.
+    codes, the JSD at the end differs by less than 0.0001 nats; while p_g is narrow, by up to 0.01.
     """
     low, high = np.sort([numbers[:-1, 0], numbers[1:, 0]], 0).astype(float)
     below = np.clip((EDGES[:, None] - low) / np.maximum(high - low, 1e-12), 0, 1).mean(1)  # of each edge

@@ -7,7 +7,8 @@ arithmetic   bold 7 - thin 7 + thin 1, as in Radford et al. 2015, section 6.3.2,
              For each term, three of its codes and the mean of all ten; on the right, the sum
 reconstruct  the codes of given digits, by descent on z: held-out digits and what G makes of them; then training digits
 all          these four on one sheet; without categories if codes name none
-compare      train DCGAN with batch norm and with weight norm: which reconstructs held-out digits better (after Xiang & Li 2017)?
+compare      train DCGAN with batch norm and with weight norm: which reconstructs held-out digits better? (After Xiang &
+             Li 2017)
 """
 
 import argparse

@@ -17,7 +17,7 @@ OURS, THEIRS = "numgan, default recipe", "PyTorch, tutorials' recipe"
 
 
 class Judge:
-    """Digit-FID of images to n of the embedded digits, with as many of each as there are, and the share of each digit."""
+    """Digit-FID of images to n embedded digits, spread evenly over the set; and the share of each digit among the images."""
 
     def __init__(self, n):
         images, _ = data.digits_10k()

@@ -1,4 +1,4 @@
-"""How far do a few labels go? One network, trained without unlabelled images, in SGAN and with FixMatch as well.
+"""How far do a few labels go? One network trained in three ways: on the labelled images alone, in SGAN, and with FixMatch.
 
 python demos/semi_supervised.py
 """

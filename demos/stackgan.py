@@ -58,7 +58,7 @@ def say_arguments(words):
 
 
 def say(args):
-    """Draw what a caption asks for, and print how much of it was drawn."""
+    """Draw what a caption asks for, and say what was written."""
     traits = captions.parse(args.caption)
     game = load_game(args.checkpoint)
     if not isinstance(game, StackGAN):

@@ -25,7 +25,7 @@ class Batches:
         if not (isinstance(size, (int, np.integer)) and size >= 1):
             raise InputError(f"{type(self).__name__}: expected a size >= 1, got {size!r}")
         check_rng(type(self).__name__, rng)
-        self.size, self.rng = size, rng
+        self.size, self.rng = int(size), rng
 
     def __iter__(self):
         return self

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from . import download, houses, matlab, pictures
-from .errors import InputError, check_positive, check_rng
+from .errors import InputError, check_positive, check_rng, described
 from .resample import resampled
 
 NAMES = ("digits-10k", "mnist")  # of handwritten digits
@@ -124,7 +124,7 @@ def svhn(split="train", folder=None):
     n = pixels.shape[-1]
     if pixels.shape != (32, 32, 3, n) or pixels.dtype != np.uint8 or labels.shape != (n, 1):
         raise InputError(f"{path}: expected X uint8 (32, 32, 3, n) and y (n, 1); "
-                         f"got {_describe(pixels)} and {_describe(labels)}")
+                         f"got {described(pixels)} and {described(labels)}")
     if not np.isin(labels, np.arange(1, 11)).all():
         raise InputError(f"{path}: expected labels from 1 to 10; got {np.setdiff1d(labels, np.arange(1, 11))[0]:g}")
     return resampled(pixels.transpose(3, 0, 1, 2), 28), (labels[:, 0] % 10).astype(np.uint8)
@@ -162,7 +162,7 @@ def to_images(pixels):
     InputError for anything else.
     """
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim not in (3, 4):
-        raise InputError(f"to_images: expected a uint8 array (n, h, w) or (n, h, w, c); got {_describe(pixels)}")
+        raise InputError(f"to_images: expected a uint8 array (n, h, w) or (n, h, w, c); got {described(pixels)}")
     images = pixels.astype(np.float32)
     images /= 127.5
     images -= 1
@@ -175,16 +175,12 @@ def to_pixels(images):
     InputError for any other type or shape, and for values outside [-1, 1] or NaN.
     """
     if not isinstance(images, np.ndarray) or images.dtype.kind != "f" or images.ndim != 4:
-        raise InputError(f"to_pixels: expected a float array (n, h, w, c); got {_describe(images)}")
+        raise InputError(f"to_pixels: expected a float array (n, h, w, c); got {described(images)}")
     low, high = images.min(initial=0), images.max(initial=0)
     if not (low >= -1 and high <= 1):  # this refuses NaN, too: every comparison with it is false
         raise InputError(f"to_pixels: expected values in [-1, 1]; got {low:g} to {high:g}")
     pixels = np.rint((images + 1) * 127.5).astype(np.uint8)
     return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
-
-
-def _describe(x):
-    return f"{x.dtype} {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__
 
 
 def fingerprint(images, labels=None):

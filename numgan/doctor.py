@@ -42,6 +42,7 @@ class Figures:
     """
 
     images: int = 0
+    window: int = WINDOW
     d_real: float = np.nan
     d_fake: float = np.nan
     d_loss: float = np.nan
@@ -58,13 +59,12 @@ class Figures:
 
 def examine(game, history, images, real, n=200):
     """The Figures of a game after `history` (as Run.history). n samples are drawn; `real` are data to compare with, or None."""
-    seen = Figures(images)
+    seen = Figures(images, window=min(WINDOW, len(history)))
     scored = isinstance(getattr(game, "losses", None), Scored) and getattr(game, "objective", "") != "feature matching"
     for name in ("d_loss", "g_loss", *(("d_real", "d_fake") if scored else ())):
         if history and name in history[-1]:
             sums = np.cumsum([0.0, *(row[name] for row in history)])
-            window = min(WINDOW, len(history))
-            means = (sums[window:] - sums[:-window]) / window
+            means = (sums[seen.window:] - sums[:-seen.window]) / seen.window
             setattr(seen, name, means[-1])
             if name.endswith("loss"):
                 seen.worst = np.fmax(seen.worst, abs(means).max())
@@ -110,14 +110,14 @@ def divergence(seen):
     At a cross-entropy of 200, the probability whose logarithm is taken is e⁻²⁰⁰, which is 0 as a float32.
     """
     if seen.worst > 200 and (max(abs(seen.d_loss), abs(seen.g_loss)) > 200 or [*collapse(seen)]):
-        yield "loss", f"the largest loss was {seen.worst:.3g}, a mean of {WINDOW} steps"
+        yield "loss", f"the largest loss was {seen.worst:.3g}, a mean of {seen.window} steps"
 
 
 def no_learning(seen):
     """A player's weights cannot have changed by more than a tenth of their size."""
     for name, travel in seen.travels.items():
         if travel < 0.1:
-            yield name, f"{name}'s weights can have changed by {100 * travel:.1g} % so far, hardly by more"
+            yield name, f"{name}'s weights cannot have changed by much more than {100 * travel:.1g} % so far"
 
 
 def saturation(seen):
@@ -139,7 +139,7 @@ def strong_d(seen):
     the cause only if its steps were larger or more numerous than G's.
     """
     if seen.d_real - seen.d_fake > 0.9 * seen.real_label and (seen.paths["D"] > 2 * seen.paths["G"] or not [*collapse(seen)]):
-        yield "D", f"D(x) is {seen.d_real:.2f} and D(G(z)) {seen.d_fake:.2f}, a mean of {WINDOW} steps"
+        yield "D", f"D(x) is {seen.d_real:.2f} and D(G(z)) {seen.d_fake:.2f}, a mean of {seen.window} steps"
 
 
 def collapse(seen):

@@ -29,3 +29,8 @@ def check_rng(where, rng):
     """InputError unless rng is a numpy.random.Generator."""
     if not isinstance(rng, np.random.Generator):
         raise InputError(f"{where}: expected rng=numpy.random.default_rng(seed), got {rng!r:.80}")
+
+
+def described(x):
+    """An array's dtype and shape, or another value's type, for a message."""
+    return f"{x.dtype} {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__

@@ -61,7 +61,7 @@ def graph(tensor, *, gradients=True, fold=None, **names):
     names      what to call tensors; for networks, what to put before their parameters' names: graph(loss, x=x, G=generator)
 
     Raises InputError if `backward()` has released the graph, if a parameter has moved since, if there are more than 400 boxes,
-    and if one of the names is for something else than a Tensor or a Layer.
+    and if one of the names is for anything other than a Tensor or a Layer.
     """
     if not isinstance(tensor, Tensor):
         raise InputError(f"graph: expected a Tensor, got {type(tensor).__name__}")
@@ -99,7 +99,7 @@ def print_graph(tensor, **options):
         again = box in seen and box.inputs
         texts = [text.replace(" ", "\xa0") for text in ([box.title, "(see above)"] if again else [box.title, *box.text])]
         ahead = rest + ("   " if again or not box.inputs else "│  ")
-        lines = textwrap.wrap("  ".join(texts), 100, initial_indent=first, subsequent_indent=ahead + "  ")
+        lines = textwrap.wrap("  ".join(texts), max(100, len(ahead) + 60), initial_indent=first, subsequent_indent=ahead + "  ")
         print("\n".join(lines).replace("\xa0", " "))
         if not again:
             seen.add(box)

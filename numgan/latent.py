@@ -5,7 +5,7 @@ Read graph.py next.
 
 import numpy as np
 
-from .errors import InputError, check_rng
+from .errors import InputError, check_rng, described
 from .games import GAN
 from .optim import Adam
 from .tensor import Parameter
@@ -107,5 +107,5 @@ def _check_images(name, game, images):
         raise InputError(f"{name}: expected a game whose generator draws from codes z, got {type(game).__name__}")
     if not (isinstance(images, np.ndarray) and images.dtype.kind == "f" and images.shape[1:] == game.image_shape and len(images)
             and -1 <= images.min() and images.max() <= 1):
-        got = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
-        raise InputError(f"{name}: expected float images (n, {', '.join(map(str, game.image_shape))}) in [-1, 1], got {got}")
+        raise InputError(f"{name}: expected float images (n, {', '.join(map(str, game.image_shape))}) in [-1, 1], "
+                         f"got {described(images)}")

@@ -24,7 +24,7 @@ def read(path, *names):
     """The variables of these names in the file `path`: a list of arrays with MATLAB's types and shapes, at least two axes each.
 
     InputError if the file cannot be read, is damaged or not of version 5 (7.3 is HDF5, another format), lacks one of the
-    names, or has something else than real numbers in that variable; and if a variable has more than MAX_BYTES.
+    names, or has anything other than real numbers in that variable; and if a variable has more than MAX_BYTES.
     """
     try:
         raw = memoryview(Path(path).read_bytes())

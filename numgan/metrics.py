@@ -6,7 +6,7 @@ prints both. Images are float arrays (n, ...), and distances between them depend
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, described
 from .layers import BatchNorm, Conv2D, Dense, Flatten, ReLU
 from .losses import softmax
 from .network import Sequential, through
@@ -141,7 +141,7 @@ def psnr(images, originals, peak=2):
     peak is the width of the pixels' range: 2 for images (n, ...) in [-1, 1].
     """
     _positive("psnr", peak)
-    x, y = _pair("psnr", images, originals, dtype=np.float64)
+    x, y = _pair("psnr", images, originals, dtype=np.float64, equal=True)
     with np.errstate(divide="ignore"):
         return 10 * np.log10(peak**2 / ((x - y)**2).mean(1))
 
@@ -155,9 +155,9 @@ def ssim(images, originals):
 
         (2 μ_x μ_y + C₁) (2 σ_xy + C₂) / ((μ_x² + μ_y² + C₁) (σ_x² + σ_y² + C₂))
     """
-    _pair("ssim", images, originals)
+    _pair("ssim", images, originals, equal=True)
     if images.ndim != 4 or min(images.shape[1:3]) < 11:
-        raise InputError(f"ssim: expected images (n, H, W, C), H, W >= 11, got {_describe(images)}")
+        raise InputError(f"ssim: expected images (n, H, W, C), H, W >= 11, got {described(images)}")
     x, y = ((a.astype(np.float64) + 1) / 2 for a in (images, originals))
     weights = np.exp(-np.arange(-5, 6)**2 / (2 * 1.5**2))
     weights /= weights.sum()
@@ -191,7 +191,8 @@ def nearest(images, training, *, block=256):
     compared at a time.
     """
     x, y = _pair("nearest", images, training)
-    indices = np.concatenate([distances.argmin(1) for distances in _squared_distances(x, y, block)])
+    middle = y.mean(0)  # far from it, all digits of a square would go into what the images share
+    indices = np.concatenate([distances.argmin(1) for distances in _squared_distances(x - middle, y - middle, block)])
     return np.linalg.norm(x - y[indices], axis=1), indices  # not from the squares, which lose digits where |x|² cancels
 
 
@@ -199,7 +200,7 @@ def one_nn_error(images, labels, test_images, test_labels):
     """Share of the test images, in [0, 1], whose nearest image among `images` has a different label."""
     for one, many in (labels, images), (test_labels, test_images):
         if np.shape(one) != np.shape(many)[:1] or np.asarray(one).dtype.kind not in "iu":
-            raise InputError(f"one_nn_error: expected an integer label for each of {len(many)} images, got {_describe(one)}")
+            raise InputError(f"one_nn_error: expected an integer label for each of {len(many)} images, got {described(one)}")
     _, indices = nearest(test_images, images)
     return float((np.asarray(labels)[indices] != test_labels).mean())
 
@@ -258,17 +259,20 @@ def _squared_distances(x, y, block):
 def _rows(name, x, least=1):
     """x as (n, d), if it is a finite float array (n, ...) with n >= least; else InputError."""
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f" or x.ndim < 2 or len(x) < least or not x.size:
-        raise InputError(f"{name}: expected a float array (n, ...), n >= {least}, got {_describe(x)}")
+        raise InputError(f"{name}: expected a float array (n, ...), n >= {least}, got {described(x)}")
     if not np.isfinite(x).all():
         raise InputError(f"{name}: expected finite numbers, got {x[~np.isfinite(x)][0]}")
     return x.reshape(len(x), -1)
 
 
-def _pair(name, a, b, least=1, dtype=np.float32):
-    """Two such arrays with rows of the same shape, as (n, d) and (m, d) of the same dtype: `dtype` or a wider one."""
+def _pair(name, a, b, least=1, dtype=np.float32, equal=False):
+    """Two such arrays with rows of the same shape, as (n, d) and (m, d) of the same dtype: `dtype` or a wider one.
+
+    equal: n must be m.
+    """
     rows = _rows(name, a, least), _rows(name, b, least)
-    if a.shape[1:] != b.shape[1:]:
-        raise InputError(f"{name}: expected rows of one shape, got {a.shape} and {b.shape}")
+    if a.shape[1:] != b.shape[1:] or (equal and len(a) != len(b)):
+        raise InputError(f"{name}: expected rows of one shape{', equally many' * equal}, got {a.shape} and {b.shape}")
     return [x.astype(np.result_type(a, b, dtype), copy=False) for x in rows]
 
 
@@ -291,7 +295,3 @@ def _shares(name, counts):
 def _positive(name, value):
     if not 0 < value < np.inf:
         raise InputError(f"{name}: expected a number > 0, got {value!r}")
-
-
-def _describe(x):
-    return f"{x.dtype} {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__

@@ -107,49 +107,43 @@ def _folder(folder, size):
 
 
 def _picture(path):
-    """The picture in a file, uint8 (h, w, 3), or (h, w, 4) if it has an alpha channel."""
-    from matplotlib.image import imread  # slow to import
+    """The picture in a file, uint8 (h, w, 3), or (h, w, 4) if parts of it may be transparent."""
+    from PIL import Image  # which comes with matplotlib; slow to import
 
     if not path.is_file() or not path.stat().st_size:
-        raise InputError(f"{path}: expected a picture; got {'an empty file' if path.is_file() else 'no file: a folder, say'}")
+        raise InputError(f"{path}: expected a picture; got {'an empty file' if path.is_file() else 'no file: a pipe, say'}")
     with open(path, "rb") as file:
-        head = file.read(24)
-    if head.startswith(PNG) and len(head) == 24:
-        width, height = struct.unpack(">2I", head[16:])
+        head = file.read(25)
+    bits = 8
+    if head.startswith(PNG) and len(head) == 25:
+        width, height, bits = struct.unpack(">2IB", head[16:])
         check_memory(16 * width * height, path)  # of other formats, Pillow limits the size
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of oddities that do not keep a picture from being read
-            pixels, key = imread(path), _transparent(path)
+            with Image.open(path) as picture:
+                alpha = picture.mode == "P" or "A" in picture.getbands()
+                plain = picture.mode in ("1", "L", "RGB") or picture.mode[0] in "IF"
+                pixels = np.asarray(picture if plain else picture.convert("RGBA" if alpha else "RGB"))
+                transparent = None if alpha else picture.info.get("transparency")
+                deep = pixels.dtype not in (bool, np.uint8)
+                if deep and picture.format != "PNG":
+                    raise ValueError(f"{pixels.dtype}, not 8 bits for each channel (only a PNG may have 16)")
     except Exception as error:
         sorts = *DAMAGED, OSError, struct.error, zlib.error
-        if not (isinstance(error, sorts) or type(error).__module__.startswith("PIL.")):  # Pillow, which reads it, has its own
+        if not (isinstance(error, sorts) or type(error).__module__.startswith("PIL.")):  # Pillow has exceptions of its own
             raise
         problem = f"{type(error).__name__}: {str(error).replace(str(path), path.name):.100}"
         raise InputError(f"{path}: expected a sound picture; got {problem}") from None
-    if pixels.dtype.kind == "f":  # of a PNG: 0 … 1
-        pixels = np.rint(pixels * 255).astype(np.uint8)
-    if pixels.dtype != np.uint8:
-        raise InputError(f"{path}: expected a picture of 8 bits for each channel, or a PNG; got {pixels.dtype}")
-    colours = pixels if pixels.ndim == 3 else np.stack([pixels] * 3, -1)
-    return colours if key is None else np.concatenate([colours, np.where(key, 0, 255).astype(np.uint8)[..., np.newaxis]], -1)
-
-
-def _transparent(path):
-    """Where a picture has the colour that it declares transparent, booleans (h, w); None if it has none, or alpha."""
-    from PIL import Image  # which comes with matplotlib
-
-    with Image.open(path) as picture:
-        colour = picture.info.get("transparency")
-        if colour is None or picture.mode in ("P", "PA", "LA", "RGBA"):
-            return None
-        pixels = np.asarray(picture)
-    colour = np.atleast_1d(colour)
-    if pixels.dtype == bool:
-        colour = colour > 0
-    elif pixels.dtype == np.uint8 and colour.max() > 255:  # 16 bits, of which Pillow keeps the upper half
-        colour = colour >> 8
-    return (pixels.reshape(*pixels.shape[:2], -1) == colour).all(-1)
+    colours = np.rint(pixels / 257).astype(np.uint8) if deep else pixels * np.uint8(255 if pixels.dtype == bool else 1)
+    colours = colours if colours.ndim == 3 else np.stack([colours] * 3, -1)
+    if transparent is None:
+        return colours
+    colour = np.atleast_1d(transparent)  # in the file's bits; Pillow stretches 2 and 4 of them to 8, and cuts off 8 of 16
+    if not deep:
+        colour = colour > 0 if bits == 1 else colour >> 8 if bits == 16 else colour * (255 // (2**bits - 1))
+    opaque = (pixels.reshape(*pixels.shape[:2], -1) != colour).any(-1)
+    return np.dstack([colours, opaque * np.uint8(255)])
 
 
 # ---- arrays

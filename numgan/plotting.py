@@ -12,11 +12,8 @@ import numpy as np
 from .data import to_pixels
 from .errors import InputError
 from .files import atomic
-from .graph import graph, layout, print_graph
+from .graph import graph, layout
 from .memory import check_memory
-
-__all__ = ["draw_graph", "print_graph", "save_curves", "save_figure", "save_gif", "save_lines", "save_plane",
-           "save_rows", "save_sheet", "sheet"]
 
 RED, GREY = "#b2182b", "#666666"  # in graphs: of gradients, of what is frozen
 COLOURS = {"op": "white", "leaf": "#fde6c4", "layer": "#dcebf7", "frozen": "#dddddd"}  # of a graph's boxes

@@ -25,7 +25,7 @@ class Progress:
                  end="\n" if lasting or not self.live else "")
 
     def say(self, line, end="\n"):
-        """Print a line, in place of the one that is being rewritten, which must not be wider than the terminal."""
+        """Print a line in place of the one being rewritten. With end="" it is cut to the terminal's width, to be rewritten."""
         if sys.stderr is None:  # closed by the caller
             return
         if self.live:

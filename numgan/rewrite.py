@@ -20,8 +20,12 @@ def rewritten(function, old, new):
     namespace = dict(function.__globals__)
     inside_class = "class Fault:\n" + textwrap.indent(source.replace(old, new), "    ")  # so that super() finds its class
     exec(compile("from __future__ import annotations\n" + inside_class, "fault", "exec"), namespace)
-    original, function.__code__ = function.__code__, vars(namespace["Fault"])[function.__name__].__code__
+    fault, parts = vars(namespace["Fault"])[function.__name__], ("__code__", "__defaults__", "__kwdefaults__")
+    original = [getattr(function, part) for part in parts]
     try:
+        for part in parts:
+            setattr(function, part, getattr(fault, part))
         yield
     finally:
-        function.__code__ = original
+        for part, own in zip(parts, original, strict=True):
+            setattr(function, part, own)

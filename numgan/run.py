@@ -29,7 +29,7 @@ class Run:
     inputs   what all sample sheets of the run are drawn from
     draw     draw(path, run) makes a sample sheet
 
-    Raises InputError if the game cannot be played with these batches. Nothing is written before the first step.
+    Raises InputError if the game cannot be played with these batches. Only `save` and training.train write files.
     """
 
     def __init__(self, game, batches, out, about=None, draw=None):
@@ -37,7 +37,8 @@ class Run:
         game.check(*batches.first())
         checkpoint.as_saved(game.settings, f"{type(game).__name__}: settings")
         for rng in game.rng, batches.rng:
-            checkpoint.as_saved(rng.bit_generator.state, "rng, expected numpy.random.default_rng(seed)")
+            if not isinstance(rng.bit_generator, np.random.PCG64):  # the kind that load makes
+                raise InputError(f"Run: expected rng=numpy.random.default_rng(seed), got {type(rng.bit_generator).__name__}")
         self.game, self.batches, self.out = game, batches, Path(out)
         self.about = checkpoint.as_saved(about or {}, "Run: about")
         self.history, self.saved = [], None
@@ -153,7 +154,7 @@ def continued(run, may_differ=()):
     found = Run.load(run.path, run.batches, run.out, draw=run.draw)
     same_run(run.path, {"game": type(run.game).__name__, **run.game.settings},
              {"game": type(found.game).__name__, **found.game.settings})
-    same_run(run.path, run.about, found.about, may_differ)
+    same_run(run.path, dict.fromkeys(found.about) | run.about, found.about, may_differ)
     found.about = run.about
     return found
 
@@ -173,8 +174,7 @@ def recorded(path, options, defaults, may_differ):
     `may_differ`.
     """
     about = checkpoint.load(path)[0].get("run")
-    if not isinstance(about, dict) or (missing := defaults.keys() - about.keys()):
-        missing = defaults if not isinstance(about, dict) else missing
+    if missing := defaults.keys() - (about if isinstance(about, dict) else ()):
         raise InputError(f"{path}: expected a run of this script, got one that does not record {', '.join(sorted(missing))}")
     for name, value in defaults.items():
         if value is not None and not isinstance(about[name], type(value)):

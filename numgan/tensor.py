@@ -33,7 +33,7 @@ from contextvars import ContextVar
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, described
 
 _births = itertools.count()
 _no_grad = ContextVar("no_grad", default=0)  # how many no_grad blocks are open, counted for each thread
@@ -203,8 +203,8 @@ def _add_gradient(gradients, tensor, g, op, upstream):
     if isinstance(g, (np.ndarray, numbers.Real)):  # anything else (None, a Tensor, a list) is refused below
         g = _like(g, tensor)
     if not isinstance(g, np.ndarray) or g.shape != tensor.shape or g.dtype != tensor.dtype:
-        got = f"{g.dtype} {g.shape}" if isinstance(g, np.ndarray) else type(g).__name__
-        raise TypeError(f"{op}: expected a gradient of the input's dtype and shape, {tensor.dtype} {tensor.shape}, got {got}")
+        raise TypeError(f"{op}: expected a gradient of the input's dtype and shape, {tensor.dtype} {tensor.shape}, "
+                        f"got {described(g)}")
     if tensor in gradients:
         g = np.asarray(gradients[tensor] + g)
     elif tensor.parents == () and (np.may_share_memory(g, upstream) or not g.flags.writeable):

@@ -34,10 +34,10 @@ HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
 def train(run, steps, every=200, remarks=None):
     """Train until the run has done `steps` steps in all; draw and save every `every` steps and at the end. Returns run.history.
 
-    remarks(run), lines of text, are printed after each sheet. Ctrl-C (or SIGTERM, SIGHUP) finishes the step, saves, reports
-    where, and raises KeyboardInterrupt; a second Ctrl-C or SIGTERM stops at once. A signal that the process was started to
-    ignore (`nohup`) stays ignored. A loss that is not finite raises FloatingPointError; the last good checkpoint stays. A run
-    that has done all its steps, but was killed before its last picture, draws it.
+    remarks(run), lines of text, are printed after each sheet but that of step 0. Ctrl-C (or SIGTERM, SIGHUP) finishes the
+    step, saves, reports where, and raises KeyboardInterrupt; a second Ctrl-C or SIGTERM stops at once. A signal that the
+    process was started to ignore (`nohup`) stays ignored. A loss that is not finite raises FloatingPointError; the last good
+    checkpoint stays. A run that has done all its steps, but was killed before its last picture, draws it.
 
     Raises InputError for bad arguments, if another process is at work in the run's folder, and if that holds files which the
     run would replace but has not made.
@@ -63,6 +63,7 @@ def train(run, steps, every=200, remarks=None):
                 if run.history and row.keys() != run.history[0].keys():
                     raise InputError(f"{run.saved}: expected a history of {', '.join(row)}, "
                                      f"got {', '.join(map(str, run.history[0])):.200}")
+                row = {name: row[name] for name in run.history[0]} if run.history else row  # in one order
                 write_row(row)
             run.history.append(row)
             drawn = run.step % every == 0 or run.step == steps

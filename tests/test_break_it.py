@@ -70,6 +70,15 @@ def test_every_fault_reaches_a_gradient_and_breaks_one_op_alone(demo, faults):
         assert function.__code__ is code
 
 
+def test_a_default_value_can_be_rewritten_too():
+    def power(x, exponent=2, *, factor=3):
+        return factor * x**exponent
+
+    with rewritten(power, "exponent=2, *, factor=3", "exponent=1, *, factor=5"):
+        assert power(4) == 20
+    assert power(4) == 48
+
+
 def test_each_op_of_the_network_has_its_faults(demo, faults):
     leaves = {name: Tensor(array, requires_grad=True) for name, array in demo.INPUTS.items()}
     assert {function.__name__ for function, _, _ in faults.FAULTS} == set(demo.ops_of(demo.loss(**leaves)))

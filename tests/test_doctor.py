@@ -33,6 +33,13 @@ def test_a_planted_failure_is_named(name, digits):
     assert found.endswith(f"; try {STATES[name].advice}")
 
 
+def test_the_evidence_says_how_many_steps_a_mean_is_taken_over(tmp_path):
+    game = new_run(tmp_path).game
+    rows = [{"d_loss": 500.0, "g_loss": 0.7, "d_real": 0.5, "d_fake": 0.5}] * 3
+    assert "a mean of 3 steps" in diagnosis(signs(examine(game, rows, 9, None)))
+    assert "a mean of 100 steps" in diagnosis(signs(examine(game, rows * 50, 9, None)))
+
+
 @pytest.mark.parametrize(("change", "name"), [
     ({}, ""), ({"g_loss": 201.0, "worst": 201.0}, "divergence"), ({"worst": 1e6}, ""),
     ({"worst": 201.0, "spread": 0.4}, "divergence"), ({"worst": 199.0, "spread": 0.4}, "mode collapse"),

@@ -271,6 +271,11 @@ def test_a_shared_value_is_expanded_once_and_lines_fit(capsys):
     assert max(map(len, lines)) <= 100
     assert sum("─ " in text for text in lines) == 8  # every box but the first hangs on a branch
     assert ng.print_graph is print_graph
+    deep = x
+    for _ in range(40):
+        deep = ng.tanh(deep)
+    print_graph(deep)
+    assert len(capsys.readouterr().out.splitlines()) == 41
 
 
 # ---- what is refused

@@ -109,7 +109,7 @@ def test_what_the_reader_wrote_is_never_overwritten(script, mine):
 @pytest.mark.parametrize(("name", "gradient", "formula", "says"), [
     ("softplus", "dx", "-g / (1 + np.exp(-x))", "sign"),
     ("softplus", "dx", "1 / (1 + np.exp(-x))", "if all of g were 1"),
-    ("softplus", "dx", "g * 0", "All of yours is 0"),
+    ("softplus", "dx", "g * 0", "Every element of yours is 0"),
     ("softplus", "dx", "g * (x > 0)", "15 of 15"),
     ("matmul", "dw", "x.T @ g / len(g)", "0.2 times"),
     ("row_max", "dx", "(x == y[:, None]) * g[:, None]", "2 of 15"),

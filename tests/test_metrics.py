@@ -163,6 +163,14 @@ def test_a_memorised_image_is_at_distance_0_exactly():
     np.testing.assert_array_equal(distances, 0)
 
 
+def test_points_far_from_0_find_themselves():
+    x = gaussian(0, 200, 2).astype(np.float32) + np.float32(3000)
+    distances, indices = metrics.nearest(x, x, block=64)
+    assert np.array_equal(x[indices], x)
+    assert not distances.any()
+    assert metrics.modes_covered(x[:8], x[:8], 1e-3) == (8, 1.0)
+
+
 @given(seed=SEEDS, n=st.integers(1, 9), m=st.integers(1, 9))
 def test_one_nn_error_is_what_a_loop_finds(seed, n, m):
     x, t = gaussian(seed, n, 3), gaussian(seed + 1, m, 3)
@@ -266,6 +274,8 @@ def test_only_finite_floats_are_measured(wrong):
     (metrics.frechet_distance, (ROWS[:1], ROWS), ["n >= 2", "(1, 2)"]),
     (metrics.nearest, (np.ones((3, 2, 2)), np.ones((3, 4))), ["(3, 2, 2)", "(3, 4)"]),
     (metrics.diversity, (ROWS[:1],), ["n >= 2", "(1, 2)"]),
+    (metrics.psnr, (ROWS, ROWS[:1]), ["equally many", "(3, 2)", "(1, 2)"]),
+    (metrics.ssim, (np.ones((3, 12, 12, 1)), np.ones((1, 12, 12, 1))), ["equally many"]),
     (metrics.digit_score, (ROWS,), ["2"]), (metrics.digit_score, (np.array([[1.5, -0.5]]),), ["-0.5"]),
     (metrics.digit_histogram, (ROWS / 3,), ["0.66"]), (metrics.confidence, (ROWS * 0.0,), ["0"]),
     (metrics.histogram_kl, ([0, 0],), ["[0, 0]"]), (metrics.histogram_kl, ([2, -1],), ["-1"]),

@@ -217,6 +217,7 @@ def test_a_run_is_continued_from_its_folder_if_it_is_the_same_run(tmp_path):
     assert bits(again) == bits(run)
     assert again.about["steps"] == 9
     for other, mentions in ((new_run(tmp_path, about={"seed": 4, "steps": 4}), "seed 4, got one with 3"),
+                            (new_run(tmp_path, about={"seed": 3}), "steps None, got one with 4"),
                             (new_run(tmp_path, "LSGAN", about=run.about), "game LSGAN, got one with DCGAN"),
                             (new_run(tmp_path, "DCGAN, lr=0.1", about=run.about), "lr 0.1, got one with 0.002")):
         with refused(run.path, mentions):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, described
 from ..ops import concatenate
 from ..tensor import Tensor
 
@@ -51,9 +51,8 @@ def check_images(images, shape, multiple, where):
     """InputError unless `images` is a float array (N, *shape), N a positive multiple of `multiple`."""
     if not (isinstance(images, np.ndarray) and images.dtype.kind == "f" and images.shape[1:] == shape
             and len(images) and len(images) % multiple == 0):
-        got = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
         raise InputError(f"{where}: expected float images (N, {', '.join(map(str, shape))}), N a positive multiple of "
-                         f"{multiple} (d_steps, times the points that D judges together), got {got}")
+                         f"{multiple} (d_steps, times the points that D judges together), got {described(images)}")
 
 
 def check_labels(labels, images, lowest, where):

@@ -1,6 +1,6 @@
 """Conventions at the edges, where derivatives do not exist, formulas divide by 0, or arrays have one element or none.
 
-No reference can tell them: each is written down here as numbers. test_identities.py and the ops' docstrings say why.
+No reference can decide them: each is written down here as numbers. test_identities.py and the ops' docstrings say why.
 """
 
 from dataclasses import dataclass

@@ -50,7 +50,5 @@ def a_minibatch_has_distorted_images_where_the_digit_is_known_and_all_unlabelled
     assert (game.shares != 0.1).any()
 
 
-
-
 PROPERTIES = [a_reading_counts_if_it_is_sure_after_correction_for_how_often_its_digit_was_read,
               a_minibatch_has_distorted_images_where_the_digit_is_known_and_all_unlabelled_ones_as_they_are]

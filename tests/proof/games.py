@@ -14,6 +14,7 @@ from numgan.games import SGAN, FixMatchSGAN, build
 from numgan.tensor import Tensor
 
 from . import reference as ref
+from .laws import assert_distribution, gaussian, uniform
 from .papers import GAMES, Played
 from .report import REPORT
 from .tape import from_op_replaced
@@ -336,18 +337,6 @@ def step_stays_float32(name, settings, losses):
     assert all(type(value) is float for value in metrics.values())
 
 
-def largest_deviation(sample, distribution):
-    """Kolmogorov's distance of a sample from a distribution function, times √n: above 2.7 for one sample in a million."""
-    p = np.sort(distribution(np.sort(sample, axis=None)))
-    n = len(p)
-    return max(np.max(np.arange(1, n + 1) / n - p), np.max(p - np.arange(n) / n)) * np.sqrt(n)
-
-
-def normal_distribution(x):
-    """Φ(x)."""
-    return np.array([0.5 * (1 + math.erf(value / math.sqrt(2))) for value in x])
-
-
 UNIFORM = {"BEGAN", "dense"}  # games, or variants, whose z is uniform in [-1, 1]; all others' is normal
 
 
@@ -360,7 +349,7 @@ def codes_ask_for_captions(game, codes):
     pixels = game.size**2 // 4 if game.stage == 2 else 0
     noise = z[:, pixels:]
     assert noise.shape[1] == game.caption_dim + (0 if pixels else game.latent_dim)
-    assert largest_deviation(noise, normal_distribution) < 2.7
+    assert_distribution(noise, gaussian(1), "noise")
     assert np.abs(np.corrcoef(noise[:, :3].T) - np.eye(3)).max() < 5 / np.sqrt(len(codes))
     if pixels:
         small = build("StackGAN", game.settings | {"stage": 1, "average": None}, np.random.default_rng(0))
@@ -386,9 +375,8 @@ def codes_follow_the_prior(name, settings, losses):
         return
     categories = game.settings.get("categories", 0)
     z = codes[:, categories:game.latent_dim]
-    uniform = not UNIFORM.isdisjoint({name, settings.get("variant")})
-    distribution = (lambda x: np.clip((x + 1) / 2, 0, 1)) if uniform else normal_distribution
-    assert largest_deviation(z[:, :5], distribution) < 2.7
+    even = not UNIFORM.isdisjoint({name, settings.get("variant")})
+    assert_distribution(z[:, :5], uniform(1) if even else gaussian(1), "z")
     assert np.abs(np.corrcoef(z[:, :5].T) - np.eye(min(5, z.shape[1]))).max() < 5 / np.sqrt(n)
     assert np.array_equal(codes, game.latent(n, np.random.default_rng(11)))
     for named in codes[:, :categories] / 3.5, codes[:, game.latent_dim:]:

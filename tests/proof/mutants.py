@@ -152,11 +152,13 @@ def textual(op, checks, *rewrites):
             for function, old, new in rewrites]
 
 
+ADAM = [functools.partial(check_few, optimisers.adam_equals_scalar_loop, st.integers(0, 999),
+                          st.fixed_dictionaries(optimisers.ADAM))]
+SGD = [functools.partial(check_few, optimisers.sgd_equals_scalar_loop, st.integers(0, 999), st.just(0.1), st.just(0.9))]
+
+
 def textual_mutants():
     """What people get wrong in batch norm, convolution, losses, Adam and the tape."""
-    adam = [functools.partial(check_few, optimisers.adam_equals_scalar_loop, st.integers(0, 999),
-                              st.fixed_dictionaries(optimisers.ADAM))]
-    sgd = [functools.partial(check_few, optimisers.sgd_equals_scalar_loop, st.integers(0, 999), st.just(0.1), st.just(0.9))]
     graph = graphs.PROPERTIES
     convolution = [check for name in ("conv2d", "conv2d_transpose", "resize_conv2d") for check in op_checks(name)]
     return [
@@ -238,7 +240,7 @@ def textual_mutants():
         *textual("softmax_cross_entropy", op_checks("softmax_cross_entropy"),
                  (losses.softmax_cross_entropy, "dx[rows, labels] -= 1", "pass"),
                  (losses.softmax_cross_entropy, "g / len(X)", "g / X.size")),
-        *textual("Adam", adam,
+        *textual("Adam", ADAM,
                  (optim.Optimizer.step, "self.t += 1", "pass"),
                  (optim.Optimizer.step, "self.t += 1", "self.t += 2"),
                  (optim.Adam.update, "t = int(self.t)", "t = int(self.t) + 1"),
@@ -249,7 +251,7 @@ def textual_mutants():
                  (optim.Adam.update, "v *= self.beta2", "v *= self.beta1"),
                  (optim.Adam.update, "change = g * (1 - self.beta1)", "change = g"),
                  (optim.Adam.update, "theta -= change", "theta += change")),
-        *textual("SGD", sgd, (optim.SGD.update, "v *= self.momentum", "pass"), (optim.SGD.update, "v += g", "v = g")),
+        *textual("SGD", SGD, (optim.SGD.update, "v *= self.momentum", "pass"), (optim.SGD.update, "v += g", "v = g")),
         *textual("backward", graph,
                  (tensor._add_gradient, "g = np.asarray(gradients[tensor] + g)", "pass"),
                  (tensor._add_gradient, "g = g.copy()", "pass"),

@@ -40,7 +40,7 @@ def a_smoothed_curve_is_the_mean_up_to_each_step():
 
 
 class Readable:
-    """A run of batches of 100, of whose samples `counts` are each digit; their spread and that of the data are given."""
+    """A run of batches of 100; the spread of its samples, and that of the data, are given."""
 
     image_shape, size = (28, 28, 1), 100
 
