@@ -1,0 +1,109 @@
+"""What docstrings promise about defaults, ties and borders: an audit with random changes of the code found nobody watching."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+import numgan as ng
+from numgan import SGD, Adam, InputError, Parameter, Tensor, games, latent, layers, metrics, residual
+from numgan.games.crossentropy import CrossEntropy
+
+from .proof.games import small_game
+
+# ---- defaults that papers, or the docstrings of games, name
+
+
+@pytest.mark.parametrize(("where", "expected"), [
+    (Adam, {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}),  # Kingma & Ba 2015, Algorithm 1
+    (SGD, {"lr": 0.01, "momentum": 0.0}), (ng.LinearDecay, {"hold": 0.5}),
+    (ng.batch_norm, {"eps": 1e-3}), (layers.BatchNorm, {"momentum": 0.99, "eps": 1e-3}), (layers.LeakyReLU, {"slope": 0.2}),
+    (games.DCGAN, {"beta1": 0.5, "width": 64, "latent_dim": 100, "categories": 20, "dropout": 0.0, "average": 0.999}),
+    (games.BEGAN, {"batch_size": 16}), (games.StackGAN, {"kl": 0.03, "caption_dim": 32}),
+    (games.CycleGAN, {"cycle": 40.0, "identity": 0.0, "noise": 0.3, "batch_size": 8}),
+    (games.CyCADA, {"cycle": 65.0, "semantic": 3.0}), (games.SRGAN, {"adversarial": 1e-3, "blocks": 4, "width": 32})])
+def test_defaults_are_the_documented_ones(where, expected):
+    signature = inspect.signature(where).parameters
+    assert {name: signature[name].default if name in signature else getattr(where, name) for name in expected} == expected
+
+
+def test_prelu_begins_with_a_slope_of_a_quarter():  # He et al. 2015, section 2.1
+    layer = residual.PReLU()
+    layer.build((3,), np.random.default_rng(0), np.float32)
+    assert [p.data.tolist() for p in layer.parameters()] == [[0.25] * 3]
+
+
+# ---- ties and borders
+
+
+def test_of_equal_outputs_the_first_counts():
+    outputs = np.array([[1.0, 1.0, 0.0], [0.0, 2.0, 2.0]])
+    assert ng.accuracy(outputs, np.array([0, 1])) == 1
+    assert ng.accuracy(outputs, np.array([1, 2])) == 0
+
+
+def test_above_and_within_are_meant_as_they_are_said():
+    assert metrics.confidence(np.array([[0.9, 0.1], [0.91, 0.09]])) == (0.905, 0.5)
+    points, centres = np.array([[3.0, 0.0], [3.25, 0.0]]), np.zeros((1, 2))
+    assert metrics.modes_covered(points, centres, 1.0) == (1, 0.5)
+
+
+def test_a_score_of_one_half_is_taken_to_be_fake():
+    y = np.zeros((2, 1))
+    figures = CrossEntropy().d_figures(y, y, None)
+    assert (figures["d_accuracy_real"], figures["d_accuracy_fake"]) == (0, 1)
+
+
+# ---- gradients and graphs
+
+
+def test_every_frozen_input_of_an_op_is_watched():
+    for moved in range(2):
+        frozen = [Parameter(np.ones(2), name) for name in ("gamma", "beta")]
+        x = Tensor(np.array([[1.0, 2.0], [3.0, 5.0]]), requires_grad=True)
+        for p in frozen:
+            p.requires_grad = False
+        y = (ng.batch_norm(x, *frozen)[0] ** 2).sum()
+        frozen[moved].moved()
+        with pytest.raises(InputError, match=f"before an optimiser moved {frozen[moved].name}"):
+            y.backward()
+
+
+def test_the_gradient_of_a_number_stays_an_array_when_more_is_added():
+    x = Tensor(np.array(3.0), requires_grad=True)
+    for _ in range(2):
+        (x * 2.0).backward()
+    assert type(x.grad) is np.ndarray
+    assert x.grad == 4
+
+
+def test_a_graph_from_before_a_game_was_loaded_is_refused():
+    game = small_game("DCGAN", {}, "float32")
+    other = small_game("DCGAN", {}, "float32")
+    y = game.generator(game.latent(2)).sum()
+    game.load_state(other.state())
+    with pytest.raises(InputError, match="before an optimiser moved"):
+        y.backward()
+
+
+def test_a_descent_leaves_no_gradient_in_g():
+    game = small_game("DCGAN", {"average": None}, "float32")
+    images = game.sample(2, np.random.default_rng(0))
+    latent.reconstruct(game, images, steps=2, rng=np.random.default_rng(1))
+    assert {p.grad is None for p in game.generator.parameters()} == {True}
+
+
+def test_d_s_rate_is_that_of_the_game_s_step_in_all_of_its_own():
+    game = games.DCGAN(size=8, width=2, d_steps=2, lr_steps=4, lr_hold=0, d_lr=1.0, rng=np.random.default_rng(0))
+    rates = []
+    for t in range(8):
+        game.d_optimizer.t[...] = t
+        rates.append(game.d_optimizer.rate)
+    assert rates == [1, 1, 0.75, 0.75, 0.5, 0.5, 0.25, 0.25]
+
+
+def test_weights_of_float64_use_all_their_digits():
+    layer = ng.Dense(3)
+    layer.build((4,), np.random.default_rng(0), np.float64)
+    w = layer.parameters()[0].data
+    assert (w != w.astype(np.float32)).any()
