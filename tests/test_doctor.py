@@ -50,6 +50,7 @@ def test_the_evidence_says_how_many_steps_a_mean_is_taken_over(tmp_path):
     ({"d_real": 0.95, "d_fake": 0.04}, "D is too strong"), ({"d_real": 0.95, "d_fake": 0.06}, ""),
     ({"d_real": 0.86, "d_fake": 0.04, "real_label": 0.9}, "D is too strong"),
     ({"d_real": 1.0, "d_fake": 0.0, "spread": 0.4}, "mode collapse"),
+    ({"d_real": 1.0, "d_fake": 0.0, "spread": 0.4, "paths": {"G": 1.0, "D": 1.9}}, "mode collapse"),
     ({"d_real": 1.0, "d_fake": 0.0, "spread": 0.4, "paths": {"G": 1.0, "D": 2.1}}, "D is too strong"),
     ({"spread": 0.49}, "mode collapse"), ({"spread": 0.0, "images": COVERED - 1}, "")])
 def test_rules_apply_beyond_their_thresholds_only(change, name):

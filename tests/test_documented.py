@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 import numgan as ng
-from numgan import SGD, Adam, InputError, Parameter, Tensor, games, latent, layers, metrics, residual
+from numgan import SGD, Adam, InputError, Parameter, Tensor, doctor, games, latent, layers, metrics, pictures, residual
 from numgan.games.crossentropy import CrossEntropy
+from numgan.games.cyclegan import REMEMBERED, Fakes
 
+from .errors import refused
 from .proof.games import small_game
 
 # ---- defaults that papers, or the docstrings of games, name
@@ -52,6 +54,81 @@ def test_a_score_of_one_half_is_taken_to_be_fake():
     y = np.zeros((2, 1))
     figures = CrossEntropy().d_figures(y, y, None)
     assert (figures["d_accuracy_real"], figures["d_accuracy_fake"]) == (0, 1)
+
+
+@pytest.mark.parametrize("block", [2, 3])
+def test_six_channels_are_not_a_whole_number_of_blocks(block):
+    with refused("depth_to_space", "6"):
+        ng.depth_to_space(Tensor(np.zeros((1, 2, 2, 6))), block)
+
+
+def test_a_transparent_pixel_is_rounded_to_the_nearest_byte():
+    assert pictures._opaque(np.array([[[[201, 201, 201, 100]]]], np.uint8)).ravel().tolist() == [234] * 3  # 233.8
+
+
+def test_one_good_row_does_not_hide_a_bad_one():
+    with refused("add up to 1"):
+        metrics.digit_score(np.array([[0.5, 0.5], [0.5, 0.4]]))
+
+
+def test_the_mean_of_no_rows_has_a_gradient():
+    x = Tensor(np.zeros((0, 3)), requires_grad=True)
+    y = ng.mean(x, axis=1)
+    assert y.shape == (0,)
+    y.sum().backward()
+    assert x.grad.shape == (0, 3)
+
+
+# ---- games
+
+
+@pytest.mark.parametrize("kind", [games.FixMatchSGAN, games.CyCADA])
+def test_at_first_all_digits_are_taken_to_be_equally_frequent(kind):
+    np.testing.assert_allclose(kind(rng=np.random.default_rng(0), width=16).shares, 0.1, rtol=1e-6)
+
+
+def test_every_place_of_the_buffer_is_exchanged():
+    fakes = Fakes((1,), np.random.default_rng(0), np.float64)
+    fakes.exchanged(np.zeros((REMEMBERED, 1)))
+    fakes.exchanged(np.ones((50 * REMEMBERED, 1)))
+    assert fakes.images.all()
+
+
+def test_x_is_translated_with_g_unless_the_way_back_is_asked_for():
+    game = games.CycleGAN(rng=np.random.default_rng(0), size=8, width=2, blocks=1)
+    x = np.random.default_rng(1).uniform(-1, 1, (2, 8, 8, 3)).astype(np.float32)
+    np.testing.assert_array_equal(game.translate(x), game.drawn(game.g, x))
+    np.testing.assert_array_equal(game.translate(x, back=True), game.drawn(game.f, x))
+
+
+def test_srgan_has_as_many_parameters_as_documented():
+    game = games.SRGAN(rng=np.random.default_rng(0))
+    assert [sum(p.size for p in network.parameters()) for network in (game.generator, game.discriminator)] == [162_657, 58_881]
+
+
+# ---- the doctor's figures
+
+
+ROW = {"d_loss": 1.0, "g_loss": 1.0, "d_real": 0.8, "d_fake": 0.1}
+
+
+def test_the_doctor_reads_label_objective_and_scores_from_the_game():
+    game = games.VanillaGAN(variant="minimal", objective="saturating", real_label=0.9, rng=np.random.default_rng(0))
+    seen = doctor.examine(game, [ROW] * 3, 1, None)
+    assert (seen.real_label, seen.saturating) == (0.9, True)
+    assert np.isclose(seen.d_real, 0.8)
+
+
+def test_with_feature_matching_d_s_scores_mean_nothing_to_g():
+    game = games.SGAN(width=8, rng=np.random.default_rng(0))
+    seen = doctor.examine(game, [ROW], 1, None)
+    assert np.isnan([seen.d_real, seen.d_fake]).all()
+    assert seen.d_loss == 1
+
+
+def test_figures_are_means_of_the_last_hundred_steps():
+    history = [ROW | {"d_loss": float(i)} for i in range(250)]
+    assert doctor.examine(games.MixtureGAN(rng=np.random.default_rng(0)), history, 1, None).d_loss == np.mean(range(150, 250))
 
 
 # ---- gradients and graphs

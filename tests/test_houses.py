@@ -222,3 +222,20 @@ def test_what_cannot_be_kept_is_returned_and_reported(tmp_path, capsys):
     (tmp_path / "file").write_bytes(b"")
     assert files.kept(tmp_path / "file" / "inside", lambda: b"content") == b"content"
     assert capsys.readouterr().err.startswith(f"{tmp_path / 'file' / 'inside'}: cannot be kept for the next time: ")
+
+
+def test_a_right_neighbour_stands_a_gap_beside_the_digit():
+    glyphs = np.zeros((11, houses.CELL, houses.CELL), np.uint8)
+    glyphs[1, :, 22:42] = 255
+    shown, widths = np.ones((3, 1), int), np.full((3, 1), 20.0)
+    ink = houses._ink(glyphs, shown, widths, np.eye(2)[None] * 4, np.zeros((1, 2)), np.array([4.0]))[0]
+    np.testing.assert_allclose(ink, ink[:, ::-1], atol=0.4)  # like the left one
+    assert ink[14, 18:22].min() == 1
+
+
+def test_a_picture_is_shifted_down_and_right():
+    dot = np.zeros((1, 15, 15, 1), np.float32)
+    dot[0, 7, 7] = 1
+    for shift, place in (([1.0, 0.0], (8, 7)), ([0.0, 1.0], (7, 8))):
+        moved = houses._blurred(dot, np.array([0.3]), np.array([shift]))[0, :, :, 0]
+        assert np.unravel_index(moved.argmax(), moved.shape) == place

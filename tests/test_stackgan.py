@@ -66,6 +66,17 @@ def test_of_the_digits_of_each_class_a_third_has_each_word(digits):
     assert bold > 1.7 * thin
 
 
+@pytest.mark.skipif("NUMGAN_DATA" not in os.environ, reason="needs MNIST's training set")
+def test_the_limits_of_ink_and_slant_are_the_terciles_of_mnist():
+    images, labels = data.mnist("train")
+    parts = [data.to_images(images[i:i + 5000]) for i in range(0, len(images), 5000)]
+    ink, slant = (np.concatenate([measure(x) for x in parts]) for measure in (captions.ink, captions.slant))
+    for digit in range(10):
+        mine = labels == digit
+        np.testing.assert_allclose(captions.INK[digit], np.quantile(ink[mine], [1 / 3, 2 / 3]), atol=6e-5)
+        np.testing.assert_allclose(captions.SLANT[digit], np.quantile(slant[mine], [1 / 3, 1 / 2, 2 / 3]), atol=6e-5)
+
+
 def test_traits_change_at_the_thresholds():
     digit, (low, high) = np.array([7]), captions.INK[7]
     for ink, weight in ((low - 1e-3, 1), (low + 1e-3, 2), (high - 1e-3, 2), (high + 1e-3, 3)):

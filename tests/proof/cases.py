@@ -210,7 +210,7 @@ for name in ("bce_with_logits", "l1", "l2"):
 
 
 for name in ("l1", "l2"):
-    @case(f"{name} (target)", getattr(losses, name), getattr(ref, name))
+    @case(f"{name} (target)", getattr(losses, name), getattr(ref, name), unit=(0, 1))  # Σ ±1 / n, to a target of one number
     def _loss_and_target(draw):
         shape = draw(loss_shapes())
         return [shape, draw(st.sampled_from([shape, ()]))], {}
