@@ -108,42 +108,48 @@ def _folder(folder, size):
 
 def _picture(path):
     """The picture in a file, uint8 (h, w, 3), or (h, w, 4) if parts of it may be transparent."""
-    from PIL import Image  # which comes with matplotlib; slow to import
+    from matplotlib.image import imread  # slow to import
 
     if not path.is_file() or not path.stat().st_size:
         raise InputError(f"{path}: expected a picture; got {'an empty file' if path.is_file() else 'no file: a pipe, say'}")
     with open(path, "rb") as file:
-        head = file.read(25)
-    bits = 8
-    if head.startswith(PNG) and len(head) == 25:
-        width, height, bits = struct.unpack(">2IB", head[16:])
+        head = file.read(26)
+    if png := head.startswith(PNG) and len(head) == 26:
+        width, height, bits, kind = struct.unpack(">2I2B", head[16:])
         check_memory(16 * width * height, path)  # of other formats, Pillow limits the size
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of oddities that do not keep a picture from being read
-            with Image.open(path) as picture:
-                alpha = picture.mode == "P" or "A" in picture.getbands()
-                plain = picture.mode in ("1", "L", "RGB") or picture.mode[0] in "IF"
-                pixels = np.asarray(picture if plain else picture.convert("RGBA" if alpha else "RGB"))
-                transparent = None if alpha else picture.info.get("transparency")
-                deep = pixels.dtype not in (bool, np.uint8)
-                if deep and picture.format != "PNG":
-                    raise ValueError(f"{pixels.dtype}, not 8 bits for each channel (only a PNG may have 16)")
+            pixels = imread(path, format="by content")  # any name but "png" means that
+            colour = _transparent(path.read_bytes()) if png and kind in (0, 2) else None  # grey, RGB
     except Exception as error:
         sorts = *DAMAGED, OSError, struct.error, zlib.error
-        if not (isinstance(error, sorts) or type(error).__module__.startswith("PIL.")):  # Pillow has exceptions of its own
+        if not (isinstance(error, sorts) or type(error).__module__.startswith("PIL.")):  # Pillow, which reads it, has its own
             raise
         problem = f"{type(error).__name__}: {str(error).replace(str(path), path.name):.100}"
         raise InputError(f"{path}: expected a sound picture; got {problem}") from None
-    colours = np.rint(pixels / 257).astype(np.uint8) if deep else pixels * np.uint8(255 if pixels.dtype == bool else 1)
-    colours = colours if colours.ndim == 3 else np.stack([colours] * 3, -1)
-    if transparent is None:
-        return colours
-    colour = np.atleast_1d(transparent)  # in the file's bits; Pillow stretches 2 and 4 of them to 8, and cuts off 8 of 16
-    if not deep:
-        colour = colour > 0 if bits == 1 else colour >> 8 if bits == 16 else colour * (255 // (2**bits - 1))
-    opaque = (pixels.reshape(*pixels.shape[:2], -1) != colour).any(-1)
-    return np.dstack([colours, opaque * np.uint8(255)])
+    opaque = None
+    if png:  # 0 … 1, but Matplotlib divides greys of 2 and 4 bits by 3 and 15, which Pillow has stretched to 8 bits
+        pixels = pixels * ((2**bits - 1) / 255) if bits in (2, 4) and pixels.max() > 1 else pixels
+        if colour is not None:
+            bits, colour = (8, colour >> 8) if bits == 16 and kind == 2 else (bits, colour)  # Pillow keeps the upper half
+            opaque = (np.rint(pixels * (2**bits - 1)).reshape(*pixels.shape[:2], -1) != colour).any(-1)
+        pixels = np.rint(pixels * 255).astype(np.uint8)
+    if pixels.dtype != np.uint8:
+        raise InputError(f"{path}: expected a picture of 8 bits for each channel, or a PNG; got {pixels.dtype}")
+    colours = pixels if pixels.ndim == 3 else np.stack([pixels] * 3, -1)
+    return np.dstack([colours, opaque * np.uint8(255)]) if opaque is not None else colours
+
+
+def _transparent(png):
+    """The colour that a grey or RGB PNG, given as bytes, declares transparent: integers (1,) or (3,); None if there is none."""
+    start, name = len(PNG), b""
+    while name != b"IDAT" and start < len(png):
+        length, name = struct.unpack_from(">I4s", png, start)
+        if name == b"tRNS":
+            return np.frombuffer(png, ">u2", length // 2, start + 8).astype(int)
+        start += 12 + length
+    return None
 
 
 # ---- arrays

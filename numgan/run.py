@@ -220,7 +220,7 @@ FORMER_SETTINGS = {  # with the one value that they could have
     "BEGAN": {"objective": "reconstruction", "real_label": 1.0}}
 FORMER_DEFAULTS = {"dropout": 0.3, "categories": 0}  # of ConvolutionalGAN's settings that an earlier version did not record
 FORMER_NAMES = {"game.sampler.": "game.g_average."}
-AVERAGES = {*FORMER_NAMES, *FORMER_NAMES.values()}
+AVERAGES = *FORMER_NAMES, *FORMER_NAMES.values()
 
 
 def _game(about, arrays, rng):
@@ -230,7 +230,7 @@ def _game(about, arrays, rng):
     kind = games.GAMES.get(about["game"], object)
     if issubclass(kind, ConvolutionalGAN):
         settings = FORMER_DEFAULTS | settings
-    if issubclass(kind, GAN) and not any(name.startswith(tuple(AVERAGES)) for name in arrays):
+    if issubclass(kind, GAN) and not any(name.startswith(AVERAGES) for name in arrays):
         settings.setdefault("average", None)
     for name, value in settings.items():
         if isinstance(value, int) and abs(value) >= 2**63:
