@@ -11,7 +11,6 @@ import ast
 import cProfile
 import importlib.util
 import os
-import pstats
 import subprocess
 import sys
 import time
@@ -64,23 +63,34 @@ def where_the_time_goes(step, steps=20):
     began = time.perf_counter()
     profile.runcall(lambda: [step() for _ in range(steps)])
     total = time.perf_counter() - began
-    kinds = dict.fromkeys(("matrix products", "im2col, col2im", "random numbers", "optimiser", OTHER), 0.0)
-    for (file, line, name), (_, _, own, _, _) in pstats.Stats(profile).stats.items():
-        module, kind = os.path.basename(file), OTHER
-        if name == "rows_times" or (module == "ops.py" and "matmul" in (name, function_at(file, line))):
-            kind = "matrix products"
-        elif name in ("im2col", "col2im", "<method 'reshape' of 'numpy.ndarray' objects>"):
-            kind = "im2col, col2im"
-        elif (module, function_at(file, line)) == ("layers.py", "Dropout") or "standard_normal" in name or "bytes" in name:
-            kind = "random numbers"
-        elif module == "optim.py":
-            kind = "optimiser"
-        kinds[kind] += own
+    kinds = time_by_kind(profile.getstats())  # pstats would keep only one of the functions that begin on the same line
     for kind, seconds in kinds.items():
         print(f"  {kind:28} {seconds / steps * 1e3:6.1f} ms {seconds / sum(kinds.values()):6.0%}")
     floor = flops[0] / best
     print(f"  {flops[0] / 1e9:.2f} GFLOP per step in matrix products; at this machine's {best / 1e9:.0f} GFLOP/s: "
           f"{floor * 1e3:.1f} ms, {floor / (total / steps):.0%} of the step")
+
+
+def time_by_kind(entries):
+    """Kind of work -> seconds, of what cProfile.Profile.getstats returns."""
+    kinds = dict.fromkeys(("matrix products", "im2col, col2im", "random numbers", "optimiser", OTHER), 0.0)
+    for entry in entries:
+        code, kind = entry.code, OTHER
+        if isinstance(code, str):  # a function written in C
+            file, name, within = "", code, ""
+        else:
+            file, name, within = code.co_filename, code.co_name, function_at(code.co_filename, code.co_firstlineno)
+        module = os.path.basename(file)
+        if name == "rows_times" or (module, within) == ("ops.py", "matmul"):
+            kind = "matrix products"
+        elif name in ("im2col", "col2im", "<method 'reshape' of 'numpy.ndarray' objects>"):
+            kind = "im2col, col2im"
+        elif (module, within) == ("layers.py", "Dropout") or "standard_normal" in name or "bytes" in name:
+            kind = "random numbers"
+        elif module == "optim.py":
+            kind = "optimiser"
+        kinds[kind] += entry.inlinetime
+    return kinds
 
 
 def function_at(file, line):

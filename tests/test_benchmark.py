@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import itertools
 import json
 import re
 import runpy
@@ -14,7 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from numgan import data, plotting
+from numgan import Adam, Dropout, LeakyReLU, conv, data, ops, plotting
 
 from .errors import refused
 from .scripts import ROOT, contents
@@ -32,6 +33,11 @@ def demos(monkeypatch):
 @pytest.fixture
 def engines():
     return importlib.import_module("engines")
+
+
+@pytest.fixture
+def benchmark():
+    return importlib.import_module("benchmark")
 
 
 @pytest.fixture
@@ -178,6 +184,21 @@ def test_an_engine_ends_with_its_block_and_one_that_died_is_a_line(engines):
 def test_an_engine_s_mistake_is_its_last_line(engines):
     with engines.Engine("numgan", threads=1, game="lsgan", batch=1) as engine, refused("engines.py: error: ", "at least 2"):
         engine.ask(1)
+
+
+def test_where_the_time_goes_counts_every_function_once(benchmark):
+    """matmul's two vjps begin on the same line, and both count."""
+    matmul, vjps = ops.matmul.__code__, [code for code in ops.matmul.__code__.co_consts if hasattr(code, "co_name")]
+    assert len({code.co_firstlineno for code in vjps}) == 1 < len(vjps)
+    codes = {"matrix products": [matmul, *vjps, conv.rows_times.__code__],
+             "im2col, col2im": [conv.im2col.__code__, "<method 'reshape' of 'numpy.ndarray' objects>"],
+             "random numbers": [Dropout.forward.__code__, "<method 'standard_normal' of 'x' objects>"],
+             "optimiser": [Adam.update.__code__],
+             benchmark.OTHER: [ops.add.__code__, LeakyReLU.forward.__code__, "<built-in method builtins.len>"]}
+    seconds = itertools.count(1)
+    entries = {kind: [SimpleNamespace(code=code, inlinetime=2.0 ** next(seconds)) for code in of] for kind, of in codes.items()}
+    expected = {kind: sum(entry.inlinetime for entry in of) for kind, of in entries.items()}
+    assert benchmark.time_by_kind([entry for of in entries.values() for entry in of]) == expected
 
 
 @pytest.mark.usefixtures("machine")
