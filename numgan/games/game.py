@@ -14,6 +14,8 @@ from ..memory import keep_freed_memory
 from ..network import Layer, load_arrays
 from ..tensor import Tensor, no_grad
 
+AT_ONCE = 50_000_000  # bytes of values in `evaluate`: larger matrix products are quicker, but take more memory
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Game:
@@ -66,8 +68,7 @@ class Game:
 
     def bytes_per_item(self):
         """How much memory a step takes for each item of its batch, roughly: values, gradients and patches of all layers."""
-        shapes = [shape for network in self.networks().values() for shape in getattr(network, "output_shapes", [])]
-        return 4 * np.dtype(self.dtype).itemsize * sum(math.prod(shape) for shape in shapes)
+        return 4 * np.dtype(self.dtype).itemsize * sum(map(values_per_item, self.networks().values()))
 
     def state(self):
         """Name -> array (no copy): parameters, buffers, moments, averages, counters; not `rng`."""
@@ -84,7 +85,16 @@ class Game:
                 p.moved()
 
 
-def evaluate(network, function, x, chunk=200):
-    """function(x) as an array, `chunk` rows at a time, with `network` in eval mode and no graph recorded."""
+def values_per_item(network):
+    """How many numbers a network's layers compute for one item."""
+    return sum(math.prod(shape) for layer in network.all_layers() for shape in getattr(layer, "output_shapes", []))
+
+
+def evaluate(network, function, x, pack=1):
+    """function(x) as an array, with `network` in eval mode and no graph recorded.
+
+    At most 1,000 packs of rows at a time, fewer if the values of all layers would take more than AT_ONCE bytes.
+    """
+    chunk = pack * max(1, min(1000, AT_ONCE // (x.itemsize * pack * max(values_per_item(network), 1))))
     with network.evaluating(), no_grad():
         return np.concatenate([function(Tensor(x[i:i + chunk])).data for i in range(0, max(len(x), 1), chunk)])

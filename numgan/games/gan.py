@@ -48,8 +48,9 @@ class GAN(Game):
     lr_hold: float = 0.5
     average: float | None = None
 
-    pixels = PixelRange(-1, 1)  # not annotated, so not a setting: like the two below, a rule of the game
+    pixels = PixelRange(-1, 1)  # not annotated, so not a setting: like the three below, a rule of the game
     prior = staticmethod(np.random.Generator.standard_normal)  # of z: a function of a random generator and a shape
+    pack = 1  # images that D judges together
     fresh_z = True  # G's step draws new codes; if False, it reuses the fake images of D's last step, and G runs once
 
     def __post_init__(self):
@@ -127,7 +128,7 @@ class GAN(Game):
 
     def check(self, images, labels=None):
         """InputError unless `step` can take this batch."""
-        check_images(images, self.image_shape, self.d_steps, f"{type(self).__name__}.step")
+        check_images(images, self.image_shape, self.d_steps * self.pack, f"{type(self).__name__}.step")
         self.pixels.check(images, f"{type(self).__name__}.step")
 
     def minibatch(self, images, labels):
@@ -151,7 +152,7 @@ class GAN(Game):
         """The network that draws samples: G, or G with the moving average of its weights."""
         return self.generator if self.average is None else self.g_average.network
 
-    def outputs(self, images, chunk=200):
+    def outputs(self, images):
         """D's outputs for images (n, H, W, C) in [-1, 1], as an array. InputError for other values."""
         self.pixels.check(images, f"{type(self).__name__}.outputs")
-        return evaluate(self.discriminator, self.discriminate, self.pixels.inward(np.asarray(images, self.dtype)), chunk)
+        return evaluate(self.discriminator, self.discriminate, self.pixels.inward(np.asarray(images, self.dtype)), self.pack)

@@ -19,7 +19,7 @@ from .crossentropy import CrossEntropy
 from .gan import GAN
 from .looks import Samples
 from .lsgan import LeastSquares
-from .minibatch import PixelRange, check_images
+from .minibatch import PixelRange
 
 
 @dataclass(frozen=True)
@@ -97,20 +97,11 @@ class PointGAN(GAN):
         self.pixels = Points(-1 / self.scale, 1 / self.scale)
         self.generator, self.discriminator = network(self.latent_dim, 2), network(2 * self.pack, 1)
 
-    def check(self, points, labels=None):
-        """GAN's checks, and whole packs for each step of D."""
-        check_images(points, self.image_shape, self.d_steps * self.pack, f"{type(self).__name__}.step")
-        super().check(points)
-
     def discriminate(self, points):
         """One output for every `pack` points, (n, 2) -> (n / pack, 1)."""
         if len(points) % self.pack:
             raise InputError(f"{type(self).__name__}: expected a multiple of {self.pack} points, its pack, got {len(points)}")
         return self.discriminator(reshape(points, (len(points) // self.pack, 2 * self.pack)))
-
-    def outputs(self, points, chunk=200):
-        """D's outputs for points (n, 2), one for every `pack` of them: array (n / pack, 1)."""
-        return super().outputs(points, chunk * self.pack)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -131,10 +131,10 @@ class StackGAN(GAN):
         pixels = images.reshape(len(words), images.size // len(words))
         return self.discriminator(concatenate([pixels, Tensor(words.astype(self.dtype))], 1))
 
-    def outputs(self, images, words, chunk=200):
+    def outputs(self, images, words):
         """D's outputs for images (n, H, W, 1) in [-1, 1] beside captions, word numbers (n, LENGTH): array (n, 1)."""
         rows = np.concatenate([images.reshape(len(words), -1), words], 1).astype(self.dtype)
-        return evaluate(self.discriminator, self.discriminator, rows, chunk)
+        return evaluate(self.discriminator, self.discriminator, rows)
 
     def d_step(self, batch, fake):
         """A step down L_D. Each image's t' is the caption of the image before it."""
