@@ -113,7 +113,7 @@ def serve(step, sample):
             times.append(time.perf_counter() - began)
         answer = {"times": times, "peak": peak_memory()}
         began = time.perf_counter()
-        images = sample(samples).astype(np.float32) if samples else np.empty(0)
+        images = np.asarray(sample(samples), np.float32) if samples else np.empty(0)
         answer["sample"] = time.perf_counter() - began
         sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n" + images.tobytes())
         sys.stdout.buffer.flush()

@@ -294,9 +294,9 @@ def test_a_network_is_evaluated_on_as_many_rows_as_fit(monkeypatch, at_once, pac
     monkeypatch.setattr("numgan.games.game.AT_ONCE", at_once)
     network = Sequential(Residual(Dense(2)), Dense(3), input_shape=(2,), rng=np.random.default_rng(0))
     x, seen = np.random.default_rng(1).standard_normal((9, 2)).astype(np.float32), []
-    y = evaluate(network, lambda x: seen.append(len(x)) or network(x), x, pack)
+    y = evaluate(network, lambda x: seen.append(len(x)) or network(x)[::pack], x, pack)
     assert seen == rows
-    np.testing.assert_allclose(y, network(Tensor(x)).data, rtol=1e-6)
+    np.testing.assert_allclose(y, network(Tensor(x)).data[::pack], rtol=1e-6)
 
 
 def test_at_most_1000_rows_are_evaluated_at_a_time():

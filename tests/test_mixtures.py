@@ -103,6 +103,9 @@ def test_d_judges_packs_of_neighbouring_points(pack, monkeypatch):
     np.testing.assert_allclose(game.outputs(x), game.discriminator(Tensor(packs)).data, rtol=1e-5, atol=1e-6)
     with pytest.raises(InputError, match=f"multiple of {pack} .*7, 2") if pack > 1 else nullcontext():
         game.step(x[:7])
+    for n in (1, 5, 6):
+        with pytest.raises(InputError, match=f"multiple of {pack} ") if n % pack else nullcontext():
+            game.outputs(x[:n])
 
 
 def test_the_learning_rates_fall_from_the_first_step_on():

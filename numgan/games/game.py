@@ -91,10 +91,15 @@ def values_per_item(network):
 
 
 def evaluate(network, function, x, pack=1):
-    """function(x) as an array, with `network` in eval mode and no graph recorded.
+    """function(x) as an array, with `network` in eval mode and no graph recorded. `pack` rows of x make one row of it.
 
-    At most 1,000 packs of rows at a time, fewer if the values of all layers would take more than AT_ONCE bytes.
+    At most 1,000 packs at a time, fewer if the values of all layers would take more than AT_ONCE bytes.
     """
-    chunk = pack * max(1, min(1000, AT_ONCE // (x.itemsize * pack * max(values_per_item(network), 1))))
+    rows = math.ceil(len(x) / pack)  # function refuses what is not a multiple
+    chunk, y = max(1, min(1000, AT_ONCE // (x.itemsize * pack * max(values_per_item(network), 1)))), None
     with network.evaluating(), no_grad():
-        return np.concatenate([function(Tensor(x[i:i + chunk])).data for i in range(0, max(len(x), 1), chunk)])
+        for i in range(0, max(rows, 1), chunk):
+            part = function(Tensor(x[pack * i:pack * (i + chunk)])).data
+            y = np.empty((rows, *part.shape[1:]), part.dtype) if y is None else y  # the memory of a part serves the next
+            y[i:i + chunk] = part
+    return y
