@@ -1,22 +1,23 @@
-"""Learn backpropagation, one idea at a time: python demos/tour.py  (tour.py 4 starts at chapter 4)"""
+"""Learn backpropagation and GANs, one idea at a time: python demos/tour.py  (tour.py 4 starts at chapter 4)"""
 
 import argparse
 import sys
 
 from tour_gradients import matmul, paths, slopes, vectors
-from tour_networks import frozen, im2col, normalisation, valley
+from tour_networks import im2col, normalisation, valley
+from tour_players import frozen, players
 
 from numgan import console
 from numgan.console import folder, whole
 from numgan.files import atomic
 
-CHAPTERS = [slopes, paths, vectors, matmul, im2col, normalisation, valley, frozen]
+CHAPTERS = [slopes, paths, vectors, matmul, im2col, normalisation, valley, players, frozen]
 
 
 def arguments():
     """The command line."""
     chapters = "\n".join(f"  {number}  {chapter.__doc__}" for number, chapter in enumerate(CHAPTERS, 1))
-    parser = argparse.ArgumentParser(description="Learn backpropagation, one idea at a time.", epilog=f"chapters:\n{chapters}",
+    parser = argparse.ArgumentParser(description=__doc__.partition(":")[0] + ".", epilog=f"chapters:\n{chapters}",
                                      usage="%(prog)s [CHAPTER] [options]", formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("chapter", nargs="?", type=whole(1, len(CHAPTERS)), default=1, metavar="CHAPTER", help="where to start; default 1")

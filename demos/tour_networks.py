@@ -1,6 +1,4 @@
-"""Chapters 5 to 8 of tour.py: gradients in networks, and what is done with them. The form is that of tour_gradients.py."""
-
-from copy import deepcopy
+"""Chapters 5 to 7 of tour.py: gradients in networks, and what is done with them. The form is that of tour_gradients.py."""
 
 import numpy as np
 import tour_pictures as pictures
@@ -188,76 +186,3 @@ def valley():
         """)
     walks = {f"SGD, lr {best:.4f}": by_sgd, f"Adam, lr {adam['lr']}, β1 {adam['beta1']}": by_adam}
     return lambda: pictures.valley(loss, walks)
-
-
-def frozen():
-    """G learns through a frozen D"""
-    n = 8
-    say(f"""
-        A GAN has two networks. G, the generator, makes images G(z) from random numbers z. D, the discriminator,
-        says how real an image looks. G has a small loss when D takes its images to be real, L = loss(D(G(z))).
-        Here is a small GAN, two Dense layers each. `game` holds the networks, their losses and their
-        optimisers, and z has the random numbers for {n} images:
-        """)
-    names = session(f"""
-        import numpy as np
-        from numgan.games import VanillaGAN
-        game = VanillaGAN(variant="minimal", rng=np.random.default_rng(0))
-        G, D, z = game.generator, game.discriminator, game.latent({n})
-        """)
-    game, G, D, z = (names[name] for name in ("game", "G", "D", "z"))
-    loss, before = lambda z: game.losses.g_loss(D(G(z)), None), deepcopy((G, D))
-    vjps = lambda L: sum(len(node.parents) for node in L._history())
-    everything, thawed = vjps(loss(Tensor(z, requires_grad=True))), vjps(loss(z))
-    with D.frozen():
-        needed = vjps(loss(z))
-    G_sizes, D_sizes = ([n * p.size for p in network.parameters() if p.ndim == 2] for network in (G, D))
-    dropped = sum(D_sizes)  # Aᵀ g for each w of D; kept: Aᵀ g for each w of G, g Bᵀ for each w except G's first
-    share = dropped / (dropped + sum(G_sizes) + sum(G_sizes[1:]) + sum(D_sizes))
-    say(f"""
-        To reach G, the gradient must flow through D. But this is G's step: D must not change, and nobody wants
-        the gradients of D's weights. So numgan computes D within `with D.frozen():`. The ops of this step give
-        `from_op` a pair (input, vjp) for each of their {everything} inputs. `from_op` keeps a pair only if its input needs a
-        gradient:
-
-            {everything}   if everything needs one, even the random numbers z
-            {thawed}   as z is data
-            {needed}   as D is frozen, too: {', '.join(f'D.{p.name}' for p in D.parameters())} have none
-
-        In the picture, the {needed} vjps are the black lines, and the {thawed - needed} dropped ones of D are dashed.
-        D.1_Dense.w is the weight matrix of D's layer 1, a Dense layer. (Layers are counted from 0, Flatten and ReLU
-        as well: so D's two Dense layers are 1 and 3.) This is G's step:
-        """)
-    session("""
-        with D.frozen():
-            L = game.losses.g_loss(D(G(z)), None)
-        game.g_optimizer.minimize(L)
-        for network in G, D:
-            print([p.grad is not None for p in network.parameters()])
-        """, names)
-    unmoved = all(np.array_equal(array, before[1].state()[name]) for name, array in D.state().items())
-    say(f"""
-        (None stands in place of the minibatch: only some losses need its labels or codes.) G's parameters got
-        gradients, D's got none, and D is {'unchanged, bit for bit' if unmoved else 'CHANGED'}. Two of
-        the {thawed - needed} dropped vjps are the products Aᵀ g of chapter 4 for D's weights. They would have taken
-        {dropped:,} multiplications, {share:.0%} of those in the walk's matrix products, and nobody would have used
-        the results.
-
-        `minimize`, which walks back, stands outside the block. What counts is whether D was frozen when its ops
-        ran: a pair that was not recorded cannot be walked.
-
-        This one rule of `from_op` covers frozen parameters, plain data such as z, and values cut off with
-        detach(). D's step uses the last: it treats G's images as data. No op has to know of any of them.
-
-        In the code: numgan/tensor.py, `from_op`; numgan/games/gan.py, `g_step`. numgan.plotting.draw_graph has
-        drawn the picture; it can draw your own values as well.
-
-        This is the end of the tour. demos/exercises.py has more derivatives to be written by hand, and README.md
-        lists the modules of numgan in reading order.
-        """)
-
-    def draw():
-        G, D = before
-        with D.frozen():
-            return pictures.g_step(game.losses.g_loss(D(G(z)), None), G=G, D=D)
-    return draw

@@ -216,6 +216,39 @@ def valley(loss, walks):
     return figure
 
 
+def players(rows, steps):
+    """Chapter 8: densities and D(x) at three steps; below, s and w, and both losses, at every step.
+
+    rows: array (n, 5) of s, w, c, D's loss, G's loss.
+    """
+    figure = new_figure(9.6, 6, layout="constrained")
+    x = np.linspace(-3, 7, 300)
+    density = lambda mean: np.exp(-(x - mean) ** 2 / 2) / np.sqrt(2 * np.pi)
+    upper, lower = figure.subfigures(2, 1)
+    for axes, step in zip(upper.subplots(1, len(steps), sharey=True), steps, strict=True):
+        s, w, c = rows[step, :3]
+        axes.plot(x, density(2), color=BLUE, linewidth=2, label="density of real numbers")
+        axes.plot(x, density(s), color=ORANGE, linewidth=2, label="density of fakes")
+        axes.plot(x, 1 / (1 + np.exp(-(w * x + c))), color="black", linewidth=1.2, linestyle="--", label="D(x)")
+        axes.set_title(f"step {step}: s = {s:.2f}", fontsize=11)
+        axes.set(xlabel="x", ylim=(0, 1.03))
+        axes.grid(alpha=0.25)
+    upper.axes[-1].legend(fontsize=8)
+    left, right = lower.subplots(1, 2)
+    for column, name, colour in ((0, "s: G's shift (dotted: 2)", ORANGE), (1, "w: D's slope (dotted: 0)", "black")):
+        left.plot(rows[:, column], color=colour, label=name)
+    left.axhline(2, color=ORANGE, linestyle=":", linewidth=1)
+    left.axhline(0, color="black", linestyle=":", linewidth=1)
+    for column, name, colour, goal in ((3, "D's loss (dotted: 2 ln 2)", "black", 2), (4, "G's loss (dotted: ln 2)", ORANGE, 1)):
+        right.plot(rows[:, column], color=colour, label=name)
+        right.axhline(goal * np.log(2), color=colour, linestyle=":", linewidth=1)
+    for axes in left, right:
+        axes.set_xlabel("step")
+        axes.legend(fontsize=9)
+        axes.grid(alpha=0.25)
+    return figure
+
+
 NOTES = """\
 Values are computed from top to bottom,
 gradients go from bottom to top.
@@ -240,7 +273,7 @@ which is small if D takes G's images to be real"""
 
 
 def g_step(loss, **networks):
-    """Chapter 8: the graph of G's step, D's parameters in grey, and what the words in it mean."""
+    """Chapter 9: the graph of G's step, D's parameters in grey, and what the words in it mean."""
     figure = draw_graph(loss, **networks)
     (width, height), more = figure.get_size_inches(), 4.1  # inches
     figure.set_size_inches(width + more, height)

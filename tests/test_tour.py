@@ -239,7 +239,43 @@ def test_7_both_paths_step_by_step(chapters):
     np.testing.assert_allclose(told[4], loss(by_sgd[-1]), rtol=0.005)
 
 
-def test_8_the_vjps_that_are_kept_and_dropped():
+def test_8_both_players_step_by_step(chapters):
+    """With gradients by hand: the slope of -ln sigmoid(a) is sigmoid(a) - 1, that of -ln(1 - sigmoid(a)) is sigmoid(a)."""
+    page, rng = chapters[8], np.random.default_rng(0)
+    D = lambda x: 1 / (1 + np.exp(-(w * x + c)))
+    draw = lambda: (rng.normal(2, 1, 1000), rng.normal(0, 1, 1000) + s)
+    d_loss = lambda: (lambda real, fake: -np.log(D(real)).mean() - np.log(1 - D(fake)).mean())(*draw())
+    g_loss = lambda: -np.log(D(rng.normal(0, 1, 1000) + s)).mean()
+    s = w = c = 0.0
+
+    def d_step():
+        real, fake = draw()
+        a, b = D(real) - 1, D(fake)
+        return w - 0.3 * ((a * real).mean() + (b * fake).mean()), c - 0.3 * (a.mean() + b.mean())
+
+    for _ in range(500):
+        w, c = d_step()
+    np.testing.assert_allclose(outputs(page)[0], [w, c], atol=0.0051)
+    np.testing.assert_allclose([w, c], [2, -2], atol=0.03)  # the best D
+    x = np.linspace(-3, 5, 9)
+    np.testing.assert_allclose(np.exp(-(x - 2) ** 2 / 2) / np.exp(-(x**2) / 2), np.exp(2 * x - 2))  # p / q
+    rows = []
+    for _ in range(301):
+        rows.append([s, w, d_loss(), g_loss()])
+        w, c = d_step()
+        s -= 0.3 * ((D(rng.normal(0, 1, 1000) + s) - 1) * w).mean()
+    printed = [numbers(row) for row in re.findall(r"^ +\d+ +-?\d\.\d\d +-?\d\.\d\d .*$", page, re.MULTILINE)]
+    assert [int(row[0]) for row in printed] == [0, 40, 80, 300]
+    for step, *values in printed:
+        np.testing.assert_allclose(values, rows[int(step)], atol=0.0051)
+    assert rows[40][0] > 3 > 2 > rows[80][0]  # "gone too far", "comes back"
+    assert rows[40][1] < 0
+    text = " ".join(page.split())
+    assert f"2 ln 2 = {2 * np.log(2):.3f} then, and G's is ln 2 = {np.log(2):.3f}." in text
+    assert f"0 if p = 1, {np.log(2):.3g} if p = 0.5, {np.log(1000):.3g} if p = 0.001" in text
+
+
+def test_9_the_vjps_that_are_kept_and_dropped():
     """Counted where ops hand them over, and the multiplications where matrices are multiplied."""
     kept, shapes = [], []
 
@@ -255,7 +291,7 @@ def test_8_the_vjps_that_are_kept_and_dropped():
         return watching
 
     with from_op_replaced(make):
-        page = played(8, "--only", "--quick")
+        page = played(9, "--only", "--quick")
     *graphs, last = [kept[i:i + 14] for i in range(0, len(kept), 14)]  # of 14 ops each
     assert len(graphs) == 3
     counts = [sum(count for _, count in graph) for graph in graphs]
@@ -294,7 +330,7 @@ def test_a_product_with_a_transpose_can_be_written_after_chapter_4(chapters):
 # ---- the pages
 
 
-@pytest.mark.parametrize("chapter", range(1, 9))
+@pytest.mark.parametrize("chapter", range(1, 10))
 def test_a_page_can_be_typed_from_its_top(chapters, chapter):
     """In a fresh interpreter, which knows none of the tour's names; it prints what the page says."""
     page = chapters[chapter].partition("Your turn.")[0]
@@ -307,7 +343,7 @@ def test_a_page_can_be_typed_from_its_top(chapters, chapter):
 
 
 def test_a_page_fits_a_terminal_and_names_code_that_exists(chapters):
-    assert list(chapters) == [*range(1, 9)]
+    assert list(chapters) == [*range(1, 10)]
     for number, page in chapters.items():
         assert max(map(len, page.splitlines())) <= 100
         assert len(page.strip().splitlines()) <= 55
@@ -326,15 +362,16 @@ def test_every_chapter_draws_its_picture_into_the_folder(tmp_path, monkeypatch):
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, path, **_: seen.append(figure) or path.touch())
     seen = []
     out = played("--out", tmp_path / "new")
-    names = ["1-slopes", "2-paths", "3-vectors", "4-matmul", "5-im2col", "6-normalisation", "7-valley", "8-frozen"]
+    names = ["1-slopes", "2-paths", "3-vectors", "4-matmul", "5-im2col", "6-normalisation", "7-valley", "8-players",
+             "9-frozen"]
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [f"{name}.png" for name in names]
     assert re.findall(r"The picture: (.*)", out) == [str(tmp_path / "new" / f"{name}.png") for name in names]
     texts = [{text.get_text() for axes in figure.axes for text in axes.texts} for figure in seen]
     assert {"dL/da = 12", "dL/dw = 36"} <= texts[0]
     assert {"× 6", "gradient 12", "gradient 16"} <= texts[1]
     assert {f"{value}" for value in (37, 47, 67, 77, 17, 11)} <= texts[4]
-    assert {"D.1_Dense.w", "frozen", "bce_with_logits"} <= texts[7]
-    styles = [edge.get_linestyle() for edge in seen[7].axes[0].lines]
+    assert {"D.1_Dense.w", "frozen", "bce_with_logits"} <= texts[8]
+    styles = [edge.get_linestyle() for edge in seen[8].axes[0].lines]
     assert [styles.count("-"), styles.count("--")] == [17, 4]
 
 
@@ -349,14 +386,14 @@ def test_a_picture_is_a_png_file(tmp_path):
 def test_where_it_starts_and_that_quick_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     titles = lambda *arguments: re.findall(r"^(\d)\. ", played(*arguments), re.MULTILINE)
-    assert titles(6, "--quick") == ["6", "7", "8"]
+    assert titles(6, "--quick") == ["6", "7", "8", "9"]
     assert titles(2, "--quick", "--only") == ["2"]
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("chapter", ["0", "9", "one", "4.5"])
+@pytest.mark.parametrize("chapter", ["0", "10", "one", "4.5"])
 def test_a_chapter_that_does_not_exist(fails, chapter):
-    fails(TOUR, chapter, mentions=("CHAPTER", "1 to 8", chapter))
+    fails(TOUR, chapter, mentions=("CHAPTER", "1 to 9", chapter))
 
 
 def test_a_folder_that_cannot_be_one(fails, tmp_path):
@@ -364,7 +401,7 @@ def test_a_folder_that_cannot_be_one(fails, tmp_path):
     fails(TOUR, "--out", tmp_path / "file", mentions=("file",))
 
 
-@pytest.mark.parametrize(("typed", "last"), [("\n\n", "8"), ("\n", "7"), ("", "6")])
+@pytest.mark.parametrize(("typed", "last"), [("\n\n\n", "9"), ("\n", "7"), ("", "6")])
 def test_at_a_terminal_enter_turns_the_page_and_the_end_of_input_ends_the_tour(typed, last, monkeypatch):
     terminal = io.StringIO(typed)
     terminal.isatty = lambda: True
