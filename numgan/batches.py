@@ -15,15 +15,14 @@ import numpy as np
 
 from . import captions
 from .data import to_images
-from .errors import InputError, check_rng
+from .errors import InputError, check_positive, check_rng
 
 
 class Batches:
     """What all kinds of batches share. A subclass defines `__next__` and `examples`."""
 
     def __init__(self, size, rng):
-        if not (isinstance(size, (int, np.integer)) and size >= 1):
-            raise InputError(f"{type(self).__name__}: expected a size >= 1, got {size!r}")
+        check_positive(type(self).__name__, size=size)
         check_rng(type(self).__name__, rng)
         self.size, self.rng = int(size), rng
 
@@ -74,9 +73,9 @@ class HalfLabelledBatches(ImageBatches):
 
     def __init__(self, images, size, rng, labels):
         super().__init__(images, size, rng, labels)
-        self.known = np.flatnonzero(self.labels >= 0)
+        self.known = np.flatnonzero([] if labels is None else self.labels >= 0)
         if not len(self.known):
-            raise InputError(f"{type(self).__name__}: expected at least one labelled image, got only unknown labels (-1)")
+            raise InputError(f"{type(self).__name__}: expected at least one labelled image, got no label but -1 (unknown)")
 
     def __next__(self):
         half = self.size // 2

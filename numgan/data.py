@@ -77,12 +77,12 @@ def mnist(split="train", folder=None):
     """
     if split not in ("train", "test"):
         raise InputError(f"MNIST split: expected train or test; got {split!r}")
-    named = folder if folder is not None else os.environ.get("NUMGAN_DATA") or None
-    place = Path(named) if named is not None else download.cache_folder("mnist")
+    named = folder or os.environ.get("NUMGAN_DATA")
+    place = Path(named) if named else download.cache_folder("mnist")
     prefix = "train" if split == "train" else "t10k"
     names = [f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"]
     missing = [name for name in names if download.find(name, place) is None]
-    if missing and named is not None:
+    if missing and named:
         raise InputError(f"{place}: expected MNIST's {' and '.join(missing)}, each may be gzipped to NAME.gz; got no "
                          "such file. Put it there, or use the data set digits-10k, which comes with numgan")
     if missing:
@@ -108,14 +108,14 @@ def svhn(split="train", folder=None):
     """Real house numbers, SVHN's cropped digits (Netzer et al. 2011): (images uint8 (n, 28, 28, 3), labels uint8 (n,)).
 
     split: "train" (n = 73,257) or "test" (n = 26,032). The file train_32x32.mat or test_32x32.mat is read from `folder`, or
-    else from the folder $NUMGAN_DATA; nothing is downloaded. Its 32 x 32 pixels become MNIST's 28 x 28 by averaging: a pixel
+    else from the folder $NUMGAN_DATA; nothing is downloaded. Its 32 × 32 pixels become MNIST's 28 × 28 by averaging: a pixel
     is the mean over the area that it covers. (Cropping would cut digits, most of which are nearly as high as the picture.)
     Its label 10 becomes 0. InputError if the file is missing or holds anything else.
     """
     if split not in ("train", "test"):
         raise InputError(f"SVHN split: expected train or test; got {split!r}")
-    named = folder if folder is not None else os.environ.get("NUMGAN_DATA") or None
-    if named is None:
+    named = folder or os.environ.get("NUMGAN_DATA")
+    if not named:
         raise InputError("SVHN: expected a folder, also in $NUMGAN_DATA; got none. Without the files, use house_numbers")
     path = Path(named, f"{split}_32x32.mat")
     if not path.exists():
@@ -142,12 +142,12 @@ def few_labels(labels, n, rng):
         raise InputError("labels: expected pictures with labels from 0 to 9; got pictures without labels")
     if not np.isin(labels, np.arange(10)).all():
         raise InputError(f"labels: expected integers from 0 to 9; got {np.setdiff1d(labels, np.arange(10))[0]}")
+    if n < 10:
+        raise InputError(f"labelled images: expected at least 10, one of each digit; got {n}")
     kept = np.full(len(labels), -1)
     order = rng.permutation(len(labels))
     queues = [order[labels[order] == digit] for digit in range(10)]
     turn = rng.permutation(10)
-    if n < 10:
-        raise InputError(f"labelled images: expected at least 10, one of each digit; got {n}")
     for i, queue in enumerate(queues):
         share = n // 10 + (turn[i] < n % 10)
         if share > len(queue):

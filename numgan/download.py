@@ -4,8 +4,10 @@ Nothing that a mirror or a header claims is believed: the bytes that arrive are 
 with a SHA-256. Read pictures.py next.
 """
 
+import gzip
 import os
 import sys
+import zlib
 from pathlib import Path
 
 from .errors import InputError
@@ -41,9 +43,6 @@ def inflated(path):
 
     InputError if the file cannot be read or unpacked, or has more than MAX_BYTES once unpacked.
     """
-    import gzip  # slow to import, like the others below: only when needed
-    import zlib
-
     if os.path.exists(path) and not os.path.isfile(path):
         raise InputError(f"{path}: expected a file, got a folder or a device")
     try:
@@ -61,7 +60,7 @@ def inflated(path):
 
 def verified(path, name):
     """The uncompressed bytes of MNIST's file `name`, read from `path`; InputError if their SHA-256 is wrong."""
-    import hashlib
+    import hashlib  # slow to import, like the others below: only when needed
 
     raw = inflated(path)
     got = hashlib.sha256(raw).hexdigest()

@@ -5,7 +5,7 @@ Read graph.py next.
 
 import numpy as np
 
-from .errors import InputError, check_rng, described
+from .errors import InputError, check_positive, check_rng, described
 from .games import GAN
 from .optim import Adam
 from .tensor import Parameter
@@ -65,8 +65,7 @@ def reconstruct(game, images, *, steps=200, lr=0.1, restarts=1, rng):
     The error on images that G was not trained on shows how much of their variety it has learnt (Xiang & Li 2017).
     """
     _check_images("reconstruct", game, images)
-    if not (isinstance(restarts, (int, np.integer)) and restarts >= 1):
-        raise InputError(f"reconstruct: expected an integer restarts >= 1, got {restarts!r}")
+    check_positive("reconstruct", restarts=restarts)
     check_rng("reconstruct", rng)
     n = len(images)
     starts = game.latent(n * restarts, rng)
@@ -84,9 +83,9 @@ def descend(game, z, images, *, steps=200, lr=0.1, chunk=64):
     the numbers that name a category descend like the others.
     """
     _check_images("descend", game, images)
-    if np.shape(z)[:1] != images.shape[:1] or not (isinstance(steps, (int, np.integer)) and steps >= 1):
-        raise InputError(f"descend: expected a code for each of {len(images)} images and an integer steps >= 1, "
-                         f"got codes {np.shape(z)} and {steps!r}")
+    check_positive("descend", steps=steps)
+    if np.shape(z)[:1] != images.shape[:1]:
+        raise InputError(f"descend: expected a code for each of {len(images)} images, got codes {np.shape(z)}")
     generator, wanted = game.drawing_network, game.pixels.inward(images).astype(game.dtype)
     codes, pixels = [], tuple(range(1, images.ndim))
     with generator.frozen(), generator.evaluating():

@@ -222,7 +222,7 @@ class GaussianNoise(Layer):
 
 
 class Reshape(Layer):
-    """Another shape for each image, such as Reshape(7, 7, 128)."""
+    """Another shape for each item, such as Reshape(7, 7, 128)."""
 
     def __init__(self, *shape):
         check_positive("Reshape", **{f"axis {i}": n for i, n in enumerate(shape)})

@@ -7,6 +7,7 @@ One of type COMPRESSED unpacks to a MATRIX. What a file says about its size is c
 
 import itertools
 import math
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ def _variables(raw, names):
                          f"got {bytes(raw[124:128]).hex(' ') or f'{len(raw)} bytes'}")
     for kind, content in _elements(raw[128:], order):
         if kind == COMPRESSED:
-            [(kind, content), *_] = [*_elements(_inflated(content), order), (0, b"")]
+            kind, content = next(_elements(_inflated(content), order), (0, b""))
         if kind == MATRIX:
             yield from _variable(_elements(content, order), order, names)
 
@@ -81,8 +82,6 @@ def _words(raw, order):
 
 def _inflated(raw):
     """What zlib unpacks these bytes to."""
-    import zlib  # slow to import
-
     unpacking = zlib.decompressobj()
     try:
         content = unpacking.decompress(raw, MAX_BYTES + 1)

@@ -9,7 +9,7 @@ import numpy as np
 from .errors import InputError, described
 from .layers import BatchNorm, Conv2D, Dense, Flatten, ReLU
 from .losses import softmax
-from .network import Sequential, through
+from .network import Sequential, evaluate, through
 from .tensor import no_grad
 
 # ---- a digit classifier: for digits, what Inception is for photographs
@@ -27,10 +27,10 @@ def network(rng, dtype=np.float32, channels=1):
 
 
 class Classifier:
-    """A trained `network`. Images are float, (n, *net.input_shape), in [-1, 1], else InputError; `chunk` are read at a time."""
+    """A trained `network`. Images are float, (n, *net.input_shape), in [-1, 1], else InputError."""
 
-    def __init__(self, net, chunk=200):
-        self.net, self.chunk = net, chunk
+    def __init__(self, net):
+        self.net = net
         net.eval()
 
     def features(self, images):
@@ -40,12 +40,7 @@ class Classifier:
         if images.shape[1:] != self.net.input_shape or low < -1 or high > 1:
             shape = ", ".join(map(str, self.net.input_shape))
             raise InputError(f"Classifier: expected images (n, {shape}) in [-1, 1], got {images.shape}, {low:g} … {high:g}")
-        features = []
-        with no_grad():
-            for i in range(0, len(images), self.chunk):
-                x = images[i:i + self.chunk].astype(self.net.dtype)
-                features.append(through(self.net.stack[:-1], x).data)
-        return np.concatenate(features)
+        return evaluate(self.net, images.astype(self.net.dtype, copy=False), lambda x: through(self.net.stack[:-1], x))
 
     def probabilities(self, images):
         """p(digit | image), (n, 10)."""
@@ -191,7 +186,7 @@ def nearest(images, training, *, block=256):
     compared at a time.
     """
     x, y = _pair("nearest", images, training)
-    middle = y.mean(0)  # far from it, all digits of a square would go into what the images share
+    middle = y.mean(0)  # subtracted, or the squares' digits would be spent on what all images share
     indices = np.concatenate([distances.argmin(1) for distances in _squared_distances(x - middle, y - middle, block)])
     return np.linalg.norm(x - y[indices], axis=1), indices  # not from the squares, which lose digits where |x|² cancels
 

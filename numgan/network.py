@@ -8,12 +8,15 @@ what does not fit is reported before anything runs. Shapes are those of one item
 Read layers.py next.
 """
 
+import math
 from contextlib import contextmanager
 
 import numpy as np
 
-from .errors import InputError, check_positive, check_rng
-from .tensor import Parameter, as_tensor, no_grad
+from .errors import InputError, check_positive, check_rng, described
+from .tensor import Parameter, Tensor, as_tensor, no_grad
+
+AT_ONCE = 50_000_000  # bytes of values in `evaluate`: larger matrix products are quicker, but take more memory
 
 
 class Layer:
@@ -159,7 +162,7 @@ def _shown(value):
 
 def load_arrays(own, given, where):
     """Copy the arrays `given` into `own`, dicts name -> array. If names, shapes or dtypes differ: InputError, no change."""
-    expected, got = ({name: f"{a.dtype} {a.shape}" for name, a in arrays.items()} for arrays in (own, given))
+    expected, got = ({name: described(a) for name, a in arrays.items()} for arrays in (own, given))
     for name in sorted(expected.keys() | got.keys()):
         if expected.get(name) != got.get(name):
             raise InputError(f"{where}: {name}: expected {expected.get(name, 'nothing')}, got {got.get(name, 'nothing')}")
@@ -187,7 +190,7 @@ class Sequential(Layer):
     def __init__(self, *layers, input_shape=None, rng=None, dtype=np.float32):
         self.stack = layers
         for i, layer in enumerate(layers):
-            if not isinstance(layer, Layer) or any(layer is other for other in layers[:i]):
+            if not isinstance(layer, Layer) or layer in layers[:i]:
                 raise InputError(f"Sequential: layer {i}: expected a new Layer such as Dense(10), "
                                  f"got {' '.join(repr(layer).split())}")
             setattr(self, f"{i}_{type(layer).__name__}", layer)  # its name in `walk`
@@ -242,3 +245,24 @@ class Sequential(Layer):
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [f"{a:{widths[0]}}  {b:{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
         return "\n".join([*lines, f"total {total:,}, trainable {trainable:,}, non-trainable {total - trainable:,}"])
+
+
+def values_per_item(network):
+    """How many numbers a network's layers compute for one item."""
+    return sum(math.prod(shape) for layer in network.all_layers() for shape in getattr(layer, "output_shapes", []))
+
+
+def evaluate(network, x, function=None, pack=1):
+    """function(x), by default network(x), as an array: `network` in eval mode, no graph. `pack` rows of x make one row of it.
+
+    At most 1,000 packs at a time, fewer if the values of all layers would take more than AT_ONCE bytes.
+    """
+    function = function or network
+    rows = math.ceil(len(x) / pack)  # function refuses what is not a multiple
+    chunk, y = max(1, min(1000, AT_ONCE // (x.itemsize * pack * max(values_per_item(network), 1)))), None
+    with network.evaluating(), no_grad():
+        for i in range(0, max(rows, 1), chunk):
+            part = function(Tensor(x[pack * i:pack * (i + chunk)])).data
+            y = np.empty((rows, *part.shape[1:]), part.dtype) if y is None else y  # the memory of a part serves the next
+            y[i:i + chunk] = part
+    return y

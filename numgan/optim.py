@@ -160,22 +160,22 @@ class LinearDecay:
 class MovingAverage:
     """`network`: a copy of a network whose parameters and buffers are averages over the steps (Yazici et al. 2019).
 
-    Update t keeps a share of the average, mean ← share mean + (1 - share) value, with share = min(keep, (1 + t) / (10 + t)).
-    In the long run that is keep: after n more updates, a value's weight has fallen to keepⁿ of what it was. Early on it is
+    Update t keeps a share of the average, mean ← share mean + (1 - share) value, with share = min(decay, (1 + t) / (10 + t)).
+    In the long run that is decay: after n more updates, a value's weight has fallen to decayⁿ of what it was. Early on it is
     less, as in TensorFlow's ExponentialMovingAverage, so that the random initial weights fade in a few steps: the values in
-    the average are then a tenth of all updates old, on average. Raises InputError unless 0 < keep < 1.
+    the average are then a tenth of all updates old, on average. Raises InputError unless 0 < decay < 1.
     """
 
-    def __init__(self, network, keep):
-        if not 0 < keep < 1:
-            raise InputError(f"MovingAverage: expected 0 < average < 1, got {keep!r}")
-        self.followed, self.keep, self.network = network, keep, deepcopy(network)
+    def __init__(self, network, decay):
+        if not 0 < decay < 1:
+            raise InputError(f"MovingAverage: expected 0 < decay < 1 (average of a game), got {decay!r}")
+        self.followed, self.decay, self.network = network, decay, deepcopy(network)
         self.t = np.zeros((), np.int64)  # updates done; an array, since it is part of the state
 
     def update(self):
         """Move the averages towards the followed network's present values."""
         self.t += 1
-        share = min(self.keep, (1 + int(self.t)) / (10 + int(self.t)))
+        share = min(self.decay, (1 + int(self.t)) / (10 + int(self.t)))
         for mean, array in zip(self.network.state().values(), self.followed.state().values(), strict=True):
             mean += (1 - share) * (array - mean)
         for p in self.network.parameters():

@@ -63,12 +63,12 @@ def save_rows(path, rows):
     save_figure(path, figure, dpi=150)
 
 
-def save_curves(path, history, panels, equilibrium):
+def save_curves(path, history, panels, references):
     """Write the curves of a run as a PNG file, one panel below the other.
 
-    history      name -> array, one of them "step"
-    panels       title of a panel -> names of its curves
-    equilibrium  name of a loss -> its value when D cannot tell real from fake, drawn as a dotted line
+    history     name -> array, one of them "step"
+    panels      title of a panel -> names of its curves
+    references  name of a loss -> its value where D cannot tell real from fake, drawn as a dotted line
     """
     from matplotlib.figure import Figure
     height = 0.8 + 2.5 * len(panels)
@@ -82,7 +82,7 @@ def save_curves(path, history, panels, equilibrium):
             window = max(1, len(values) // 50)
             smooth = np.convolve(values, np.ones(window) / window, "valid")
             axes.plot(steps[len(steps) - len(smooth):], smooth, color=f"C{i}", label=name)
-        for value in sorted({equilibrium[name] for name in names if name in equilibrium}):
+        for value in sorted({references[name] for name in names if name in references}):
             axes.axhline(value, color="grey", linestyle=":", label=f"D undecided: {value:.3f}")
         axes.set_ylabel(title)
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="small", frameon=False)  # outside: it hides no curve

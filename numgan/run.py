@@ -55,16 +55,13 @@ class Run:
         """Where the checkpoint is."""
         return self.out / "checkpoint.npz"
 
-    def check(self):
-        """Raises FloatingPointError if a parameter, buffer or moment is not finite; it names the first one."""
-        for name, array in self.game.state().items():
+    def save(self):
+        """Write the checkpoint. If a parameter, buffer or moment is not finite: FloatingPointError, and the old one stays."""
+        state = self.game.state()
+        for name, array in state.items():
             if not np.isfinite(array).all():
                 raise FloatingPointError(f"{name} is no longer finite")
-
-    def save(self):
-        """Write the checkpoint. Raises FloatingPointError, and keeps the old one, if a parameter is not finite."""
-        self.check()
-        arrays = {f"game.{name}": array for name, array in self.game.state().items()}
+        arrays = {f"game.{name}": array for name, array in state.items()}
         columns = list(self.history[0]) if self.history else []
         arrays |= {"z": self.inputs, "history": np.array([[row[c] for c in columns] for row in self.history], np.float64)}
         own = self.batches.rng.bit_generator is not self.game.rng.bit_generator  # if not, one serves both, and is saved once
@@ -219,18 +216,17 @@ FORMER_SETTINGS = {  # with the one value that they could have
     "LSGAN": {"objective": "non-saturating"}, "MixtureLSGAN": {"objective": "non-saturating"},
     "BEGAN": {"objective": "reconstruction", "real_label": 1.0}}
 FORMER_DEFAULTS = {"dropout": 0.3, "categories": 0}  # of ConvolutionalGAN's settings that an earlier version did not record
-FORMER_NAMES = {"game.sampler.": "game.g_average."}
-AVERAGES = *FORMER_NAMES, *FORMER_NAMES.values()
 
 
 def _game(about, arrays, rng):
     """The game that a checkpoint describes, even if an earlier version wrote it."""
+    arrays = {name.replace("game.sampler.", "game.g_average."): array for name, array in arrays.items()}  # its former name
     former = FORMER_SETTINGS.get(about["game"], {}).items()
     settings = {name: value for name, value in about["settings"].items() if (name, value) not in former}
     kind = games.GAMES.get(about["game"], object)
     if issubclass(kind, ConvolutionalGAN):
         settings = FORMER_DEFAULTS | settings
-    if issubclass(kind, GAN) and not any(name.startswith(AVERAGES) for name in arrays):
+    if issubclass(kind, GAN) and not any(name.startswith("game.g_average.") for name in arrays):
         settings.setdefault("average", None)
     for name, value in settings.items():
         if isinstance(value, int) and abs(value) >= 2**63:
@@ -239,12 +235,7 @@ def _game(about, arrays, rng):
     rationed.left = sum(array.size for array in arrays.values())
     game = games.build(about["game"], settings, rationed)
     rationed.left = math.inf
-    saved = {}
-    for name, array in arrays.items():
-        for old, new in FORMER_NAMES.items():
-            name = name.replace(old, new)
-        if name.startswith("game."):
-            saved[name.removeprefix("game.")] = array
+    saved = {name.removeprefix("game."): array for name, array in arrays.items() if name.startswith("game.")}
     for name, array in saved.items():
         if array.dtype.kind == "i" and not ((array >= 0) & (array < 2**53)).all():
             raise InputError(f"{name}: expected a number of steps >= 0, got {array.min()} … {array.max()}")

@@ -1,9 +1,11 @@
 """The one training loop: step, log, draw, save.
 
+    import numpy as np
     from numgan import data
     from numgan.batches import ImageBatches
     from numgan.games import DCGAN
     from numgan.run import Run
+    from numgan.training import train
 
     images, _ = data.digits_10k()
     rng = np.random.default_rng(0)
@@ -96,8 +98,10 @@ def sheets(run):
 
 
 def unfinished(run, steps):
-    """Whether `train` has something left to do: steps, or pictures."""
-    return run.step < steps or not complete(run)
+    """Whether `train` has something left to do: steps, or pictures. It draws the GIF last, after the last checkpoint."""
+    gif = run.out / "progress.gif"
+    there = all(path.exists() for path in (run.path, gif, run.out / "curves.png", run.out / "log.csv"))
+    return run.step < steps or not there or gif.stat().st_mtime < run.path.stat().st_mtime
 
 
 def resume_hint(run):
@@ -106,13 +110,6 @@ def resume_hint(run):
         return ""
     elsewhere = [] if run.saved.parent.resolve() == run.out.resolve() else ["--out", run.out]
     return f"resume with: {console.command(sys.argv[0], '--resume', run.saved, *elsewhere)}"
-
-
-def complete(run):
-    """Whether the run's folder holds all that `train` leaves at the end: the GIF is drawn last, after the last checkpoint."""
-    gif = run.out / "progress.gif"
-    there = all(path.exists() for path in (run.path, gif, run.out / "curves.png", run.out / "log.csv"))
-    return there and gif.stat().st_mtime >= run.path.stat().st_mtime
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import pytest
 
 import numgan as ng
 from numgan import Dense, InputError, Layer, Residual, Sequential, Tensor, games
-from numgan.games.game import evaluate
+from numgan.network import evaluate
 
 from .proof import asking, fixmatch
 from .proof.games import INSTANCES, codes_for, images_for, labels_for, play, small_game, snapshot
@@ -291,10 +291,10 @@ def test_options_of_single_games_out_of_range(game, options, name):
     (0, 1, [1] * 9), (83, 1, [2, 2, 2, 2, 1]), (84, 1, [3, 3, 3]), (10**9, 1, [9]), (0, 3, [3, 3, 3]), (168, 3, [6, 3])])
 def test_a_network_is_evaluated_on_as_many_rows_as_fit(monkeypatch, at_once, pack, rows):
     """4 + 3 values of 4 bytes for each row: those inside a residual block count, too."""
-    monkeypatch.setattr("numgan.games.game.AT_ONCE", at_once)
+    monkeypatch.setattr("numgan.network.AT_ONCE", at_once)
     network = Sequential(Residual(Dense(2)), Dense(3), input_shape=(2,), rng=np.random.default_rng(0))
     x, seen = np.random.default_rng(1).standard_normal((9, 2)).astype(np.float32), []
-    y = evaluate(network, lambda x: seen.append(len(x)) or network(x)[::pack], x, pack)
+    y = evaluate(network, x, lambda x: seen.append(len(x)) or network(x)[::pack], pack)
     assert seen == rows
     np.testing.assert_allclose(y, network(Tensor(x)).data[::pack], rtol=1e-6)
 
@@ -302,5 +302,5 @@ def test_a_network_is_evaluated_on_as_many_rows_as_fit(monkeypatch, at_once, pac
 def test_at_most_1000_rows_are_evaluated_at_a_time():
     """However few values they have: the network may hold others that numgan does not know of."""
     seen = []
-    evaluate(Layer(), lambda x: seen.append(len(x)) or x, np.zeros((1001, 1), np.float32))
+    evaluate(Layer(), np.zeros((1001, 1), np.float32), lambda x: seen.append(len(x)) or x)
     assert seen == [1000, 1]

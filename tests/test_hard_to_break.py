@@ -16,7 +16,7 @@ from numgan.batches import ImageBatches
 from numgan.files import alone_in, atomic, remove_leftovers
 from numgan.games import DCGAN, build
 from numgan.run import Rationed, Run, load_game
-from numgan.training import complete, train
+from numgan.training import train, unfinished
 
 from .errors import refused
 from .runs import SMALL, anew, at_step, bits, contents, new_run, resumed
@@ -78,10 +78,10 @@ def test_a_run_killed_over_its_last_pictures_is_completed(tmp_path):
     for missing in ("progress.gif", "curves.png"):
         (tmp_path / missing).unlink()
         again = resumed(run)
-        assert not complete(again)
+        assert unfinished(again, again.step)
         train(again, 2)
         assert contents(tmp_path) == whole
-        assert complete(again)
+        assert not unfinished(again, again.step)
     with refused("2 steps already done", "--steps"):
         train(resumed(run), 2)
 

@@ -76,7 +76,7 @@ def test_minibatches_depend_on_the_generator_only_and_examples_do_not_move_it():
 
 @pytest.mark.parametrize("size", [0, -1, 2.5, None, "8"])
 def test_minibatches_of_no_size_are_refused(size):
-    with pytest.raises(InputError, match=f"size >= 1, got {size!r}"):
+    with pytest.raises(InputError, match=f"positive integer as size, got {size!r}"):
         PointBatches(MIXTURES["ring"], size, rng())
 
 
@@ -96,7 +96,7 @@ def test_the_networks_see_points_divided_by_the_scale():
 
 @pytest.mark.parametrize("pack", [1, 2, 3])
 def test_d_judges_packs_of_neighbouring_points(pack, monkeypatch):
-    monkeypatch.setattr("numgan.games.game.AT_ONCE", 0)  # one pack at a time
+    monkeypatch.setattr("numgan.network.AT_ONCE", 0)  # one pack at a time
     game = new_game(pack=pack)
     x = rng(1).standard_normal((300 * pack, 2)).astype(np.float32)
     packs = np.concatenate([x[i::pack] for i in range(pack)], 1)

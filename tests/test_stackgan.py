@@ -179,7 +179,7 @@ def test_what_does_not_fit_beside_is_refused():
 
 @pytest.mark.parametrize("stage", [1, 2])
 def test_d_s_outputs_are_of_images_beside_captions(stage, monkeypatch):
-    monkeypatch.setattr("numgan.games.game.AT_ONCE", 0)  # one row at a time
+    monkeypatch.setattr("numgan.network.AT_ONCE", 0)  # one row at a time
     game = StackGAN(**SMALL, stage=stage, rng=np.random.default_rng(0))
     images = np.random.default_rng(1).uniform(-1, 1, (3, *game.image_shape)).astype(np.float32)
     words = captions.numbers(ALL[:3])

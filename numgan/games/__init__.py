@@ -36,24 +36,4 @@ def build(name, settings, rng):
     return GAMES[name](**settings, rng=rng)
 
 
-__all__ = [
-    "ACGAN",
-    "BEGAN",
-    "DCGAN",
-    "GAMES",
-    "GAN",
-    "LSGAN",
-    "SGAN",
-    "SRGAN",
-    "ConditionalSGAN",
-    "CyCADA",
-    "CycleGAN",
-    "FixMatchSGAN",
-    "Game",
-    "ImageGAN",
-    "MixtureGAN",
-    "MixtureLSGAN",
-    "StackGAN",
-    "VanillaGAN",
-    "build",
-]
+__all__ = ["GAMES", "GAN", "Game", "ImageGAN", "build", *GAMES]

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import ops
 from ..errors import InputError
 from ..layers import ELU, Conv2D, Dense, Flatten, Reshape, ResizeConv2D, Tanh
-from ..network import Sequential
-from ..ops import abs
-from .game import evaluate
-from .images import ImageGAN
+from ..network import Sequential, evaluate
+from .images import ImageGAN, square_shape
 from .looks import Looks
 from .minibatch import as_one_batch
 
@@ -78,13 +77,12 @@ class BEGAN(ImageGAN):
     lr: float = 3e-4
 
     batch_size = 16
-    size_step = 4
 
     def build(self):
         """Make G, D (an encoder and a decoder), k, the losses and the looks."""
         if not 0 < self.gamma <= 1 or not 0 <= self.k_step <= 1:
             raise InputError(f"expected 0 < gamma <= 1 and 0 <= k_step <= 1, got {self.gamma} and {self.k_step}")
-        shape, width, small = self.checked_shape(), self.width, self.size // 4
+        shape, width, small = square_shape(self.size, self.channels, 4), self.width, self.size // 4
 
         def decoder():
             return (Dense(small * small * width), Reshape(small, small, width), Conv2D(width, 3), ELU(),
@@ -108,7 +106,7 @@ class BEGAN(ImageGAN):
 
     def discriminate(self, images):
         """L(x) of each image x: Tensor (n, H, W, C) -> (n,)."""
-        return abs(images - self.discriminator(images)).mean((1, 2, 3))
+        return ops.abs(images - self.discriminator(images)).mean((1, 2, 3))
 
     def d_outputs(self, real, fake):
         """Real and fake images pass through D as one batch."""
@@ -119,8 +117,8 @@ class BEGAN(ImageGAN):
         figures = super().step(images, labels)
         balance = self.gamma * figures["d_real"] - figures["g_loss"]
         self.k[...] = np.clip(self.k + self.k_step * balance, 0, 1)
-        return figures | {"k": self.k.item(), "convergence": figures["d_real"] + np.abs(balance).item()}
+        return figures | {"k": self.k.item(), "convergence": figures["d_real"] + abs(balance)}
 
     def reconstruct(self, images):
         """D(x) for images x (n, H, W, C) in [-1, 1], clipped to that range."""
-        return evaluate(self.discriminator, self.discriminator, np.asarray(images, self.dtype)).clip(-1, 1)
+        return evaluate(self.discriminator, np.asarray(images, self.dtype)).clip(-1, 1)

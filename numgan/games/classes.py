@@ -18,7 +18,7 @@ def asked(codes):
 class ClassCodes:
     """What makes a game of images conditional: a code is z followed by the class that it asks for, one-hot.
 
-    It is the first of the base classes, so that its `latent` and `code_dim` go before the other's.
+    It is the first of the base classes, so that its `latent` and `code_dim` take precedence over the other's.
     """
 
     @property

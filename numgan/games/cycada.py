@@ -9,12 +9,12 @@ import numpy as np
 
 from ..errors import InputError
 from ..losses import softmax_cross_entropy
+from ..network import evaluate
 from ..optim import Adam
 from ..resample import distorted
 from .classes import CLASSES
 from .cyclegan import CycleGAN
 from .fixmatch import readings
-from .game import evaluate
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -78,7 +78,7 @@ class CyCADA(CycleGAN):
 
     def read(self, classifier, images):
         """The classifier's outputs, (n, 10)."""
-        return evaluate(classifier, classifier, images.data)
+        return evaluate(classifier, images.data)
 
     def teach(self, images, digits):
         """A step of the student; its loss."""

@@ -11,24 +11,20 @@ import numpy as np
 from ..errors import InputError, check_positive
 from ..layers import BatchNorm, Conv2D, GaussianNoise, LeakyReLU, ReLU, ResizeConv2D, Tanh
 from ..losses import l1, l2
-from ..network import Sequential
+from ..network import Sequential, evaluate
 from ..optim import Adam, LinearDecay
 from ..residual import Residual
 from ..tensor import Tensor
-from .game import Game, evaluate
+from .game import Game
+from .images import square_shape
 from .looks import Looks
 from .minibatch import PixelRange, check_images
 
 REMEMBERED = 50  # fakes of each kind
-STRIDE = 4  # G's smallest layer has one position for every 4 × 4 pixels
 
 
 class Cycles(Looks):
     """A sheet of six rows: x, G(x), F(G(x)); y, F(y), G(F(y))."""
-
-    def inputs(self, game, rng):
-        """Empty: the sheet shows the examples."""
-        return np.zeros(0)
 
     def sheet(self, game, inputs, examples):
         """A column for each x and y."""
@@ -103,15 +99,11 @@ class CycleGAN(Game):
 
         F(G(x)) and G(F(y)) are made by twins of F and G, see `twin`.
         """
-        if not (isinstance(self.size, int) and self.size >= STRIDE and self.size % STRIDE == 0):
-            raise InputError(f"expected a size that is a positive multiple of {STRIDE}, got {self.size!r}")
-        if self.channels not in (1, 3):
-            raise InputError(f"expected 1 or 3 channels, got {self.channels!r}")
+        self.shape = square_shape(self.size, self.channels, 4)  # G's smallest layer has one position for every 4 × 4 pixels
         check_positive("networks", width=self.width, blocks=self.blocks)
         for name in ("cycle", "identity", "warm_up"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"expected {name} >= 0, got {getattr(self, name)!r}")
-        self.shape = self.size, self.size, self.channels
         self.g, self.f, self.d_y, self.d_x = self.translator(), self.translator(), self.judge(), self.judge()
         self.g_again, self.f_again = (twin(network) for network in (self.g, self.f))
         rate = self.lr if self.lr_steps is None else LinearDecay(self.lr, self.lr_steps, hold=self.lr_hold)
@@ -143,8 +135,8 @@ class CycleGAN(Game):
     def check(self, x, y):
         """InputError unless `step` can take these images."""
         for images in (x, y):
-            check_images(images, self.shape, 1, "CycleGAN.step")
-            PixelRange().check(images, "CycleGAN.step")
+            check_images(images, self.shape, 1, f"{type(self).__name__}.step")
+            PixelRange().check(images, f"{type(self).__name__}.step")
 
     def step(self, x, y):
         """A step of G and F, then one of D_Y and D_X. x, y: float images (n, size, size, C) in [-1, 1], of the two kinds.
@@ -189,7 +181,7 @@ class CycleGAN(Game):
     def drawn(self, network, images):
         """What a network makes of images. InputError unless these are in [-1, 1]."""
         PixelRange().check(images, f"{type(self).__name__}.translate")
-        return evaluate(network, network, np.asarray(images, self.dtype)).astype(np.float32, copy=False)
+        return evaluate(network, np.asarray(images, self.dtype)).astype(np.float32, copy=False)
 
 
 def twin(network):

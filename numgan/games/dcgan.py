@@ -23,7 +23,7 @@ from ..layers import (
 )
 from ..network import Sequential
 from .crossentropy import CrossEntropy
-from .images import ImageGAN
+from .images import ImageGAN, square_shape
 from .looks import Samples
 
 
@@ -55,7 +55,6 @@ class ConvolutionalGAN(ImageGAN):
     lr: float | None = None
     average: float | None = 0.999
 
-    size_step = 4
     rates = 2e-3, 5e-4  # G's and D's
     mark = 3.5  # the category's number in z: if it is much less, G ignores it; if it is much more, some digits are lost
     fresh_z = False
@@ -81,7 +80,7 @@ class ConvolutionalGAN(ImageGAN):
 
     def build_networks(self, outputs=1):
         """Make G and D, by default with 852,609 and 212,865 parameters. `outputs` is how many D has."""
-        shape, width = self.checked_shape(), self.width
+        shape, width = square_shape(self.size, self.channels, 4), self.width
         if type(self.categories) is not int or not 0 <= self.categories < self.latent_dim:
             raise InputError(f"expected categories (0 for none) below latent_dim = {self.latent_dim}, got {self.categories!r}")
         if self.norm not in ("batch", "weight"):

@@ -4,17 +4,13 @@ Nothing here depends on how many networks there are or what a batch holds, and t
 tests/test_own_game.py adds a game with two generators and two discriminators. Read gan.py next: Algorithm 1.
 """
 
-import math
 from dataclasses import dataclass, fields
 
 import numpy as np
 
 from ..errors import InputError, check_rng
 from ..memory import keep_freed_memory
-from ..network import Layer, load_arrays
-from ..tensor import Tensor, no_grad
-
-AT_ONCE = 50_000_000  # bytes of values in `evaluate`: larger matrix products are quicker, but take more memory
+from ..network import Layer, load_arrays, values_per_item
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -83,23 +79,3 @@ class Game:
             network = getattr(part, "network", part)  # a moving average has one as well
             for p in network.parameters() if isinstance(network, Layer) else ():
                 p.moved()
-
-
-def values_per_item(network):
-    """How many numbers a network's layers compute for one item."""
-    return sum(math.prod(shape) for layer in network.all_layers() for shape in getattr(layer, "output_shapes", []))
-
-
-def evaluate(network, function, x, pack=1):
-    """function(x) as an array, with `network` in eval mode and no graph recorded. `pack` rows of x make one row of it.
-
-    At most 1,000 packs at a time, fewer if the values of all layers would take more than AT_ONCE bytes.
-    """
-    rows = math.ceil(len(x) / pack)  # function refuses what is not a multiple
-    chunk, y = max(1, min(1000, AT_ONCE // (x.itemsize * pack * max(values_per_item(network), 1)))), None
-    with network.evaluating(), no_grad():
-        for i in range(0, max(rows, 1), chunk):
-            part = function(Tensor(x[pack * i:pack * (i + chunk)])).data
-            y = np.empty((rows, *part.shape[1:]), part.dtype) if y is None else y  # the memory of a part serves the next
-            y[i:i + chunk] = part
-    return y

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InputError, check_positive, check_rng
+from ..errors import check_positive, check_rng
+from ..network import evaluate
 from ..optim import Adam, LinearDecay, MovingAverage
 from ..tensor import Tensor
-from .game import Game, evaluate
+from .game import Game
 from .minibatch import Minibatch, PixelRange, check_images, split
 
 
@@ -55,7 +56,7 @@ class GAN(Game):
 
     def __post_init__(self):
         latent_dim = 1 if self.latent_dim is None else self.latent_dim  # None: `build` sets it
-        check_positive(type(self).__name__, d_steps=self.d_steps, latent_dim=latent_dim)
+        check_positive(type(self).__name__, d_steps=self.d_steps, latent_dim=latent_dim, pack=self.pack)
         super().__post_init__()
         self.image_shape, self.last_step = self.generator.output_shapes[-1], self.lr_steps
         d_lr = self.lr if self.d_lr is None else self.d_lr
@@ -136,15 +137,14 @@ class GAN(Game):
         return Minibatch(Tensor(self.pixels.inward(images.astype(self.dtype))), labels, self.latent(len(images)))
 
     def sample(self, n, rng=None):
-        """n generated images (n, H, W, C), float32 in [-1, 1]; codes from `latent`. InputError unless n >= 1."""
-        if not (isinstance(n, (int, np.integer)) and n >= 1):
-            raise InputError(f"{type(self).__name__}.sample: expected a positive number of images, got {n!r}")
+        """n generated images (n, H, W, C), float32 in [-1, 1]; codes from `latent`. n: a positive integer, else InputError."""
+        check_positive(f"{type(self).__name__}.sample", n=n)
         return self.generate(self.latent(n, rng))
 
     def generate(self, z):
         """G(z): codes (n, d) -> images (n, H, W, C), float32 in [-1, 1]."""
         network = self.drawing_network
-        images = evaluate(network, lambda z: Tensor(self.pixels.outward(network(z).data)), z)
+        images = evaluate(network, z, lambda z: Tensor(self.pixels.outward(network(z).data)))
         return images.astype(np.float32, copy=False)
 
     @property
@@ -155,4 +155,4 @@ class GAN(Game):
     def outputs(self, images):
         """D's outputs for images (n, H, W, C) in [-1, 1], as an array. InputError for other values."""
         self.pixels.check(images, f"{type(self).__name__}.outputs")
-        return evaluate(self.discriminator, self.discriminate, self.pixels.inward(np.asarray(images, self.dtype)), self.pack)
+        return evaluate(self.discriminator, self.pixels.inward(np.asarray(images, self.dtype)), self.discriminate, self.pack)

@@ -87,8 +87,6 @@ class PointGAN(GAN):
         """Two hidden layers each: 17,154 and 17,281 parameters by default."""
         if not 0 < self.scale < np.inf:
             raise InputError(f"expected 0 < scale < inf, got {self.scale}")
-        if not (isinstance(self.pack, int) and self.pack >= 1):
-            raise InputError(f"expected an integer pack >= 1, got {self.pack!r}")
 
         def network(inputs, outputs):
             return Sequential(Dense(self.width), ReLU(), Dense(self.width), ReLU(), Dense(outputs),

@@ -16,7 +16,7 @@ from ..ops import exp, log
 from ..tensor import Tensor, no_grad
 from .classes import CLASSES
 from .crossentropy import CrossEntropy
-from .images import ImageGAN
+from .images import ImageGAN, square_shape
 from .looks import ClassReader
 from .minibatch import PixelRange, check_labels, split
 
@@ -82,7 +82,7 @@ class SGAN(ImageGAN):
         """Make the networks, losses and looks."""
         if self.objective not in self.objectives:
             raise InputError(f"expected objective {' or '.join(self.objectives)}, got {self.objective!r}")
-        shape, width = self.checked_shape(), self.width
+        shape, width = square_shape(self.size, self.channels, 1), self.width
         hidden = [2 * width, width, width // 2, width // 2, width // 2]
         discriminator = [Flatten(), GaussianNoise(0.3)]
         for units in hidden:

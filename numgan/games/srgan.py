@@ -17,6 +17,7 @@ from ..residual import PixelShuffle, PReLU, Residual
 from ..tensor import Tensor
 from .crossentropy import CrossEntropy
 from .gan import GAN
+from .images import square_shape
 from .looks import Looks, Samples
 from .minibatch import Minibatch
 
@@ -32,10 +33,10 @@ class Features:
     def __init__(self, dtype):
         from ..metrics import load_classifier  # here, since most games do not read digits
 
-        self.layers = load_classifier(dtype).net.stack[:12]
-        for layer in self.layers:
-            for p in layer.parameters():
-                p.requires_grad = False
+        net = load_classifier(dtype).net
+        for p in net.parameters():
+            p.requires_grad = False
+        self.layers = net.stack[:12]
 
     def __call__(self, images):
         return through(self.layers, images)
@@ -49,12 +50,8 @@ def clip(images):
 class Rows(Looks):
     """A sheet of four rows: z, its bicubic interpolation, G(z), x."""
 
-    def inputs(self, game, rng):
-        """Empty: z is made from the examples."""
-        return np.zeros(0)
-
     def sheet(self, game, inputs, examples):
-        """A column for each x."""
+        """A column for each of the examples x, from which z is made."""
         x = examples(self.columns)
         z = game.small(x)
         return np.concatenate([z.repeat(FACTOR, 1).repeat(FACTOR, 2), bicubic(z, FACTOR).clip(-1, 1), game.generate(z), x])
@@ -95,8 +92,7 @@ class SRGAN(GAN):
         """Make the networks (G 162,657 and D 58,881 parameters by default), losses and looks."""
         if self.objective not in ("perceptual", "mse"):
             raise InputError(f"expected objective perceptual or mse, got {self.objective!r}")
-        if not (isinstance(self.size, int) and self.size >= FACTOR and self.size % FACTOR == 0):
-            raise InputError(f"expected a size that is a positive multiple of {FACTOR}, got {self.size!r}")
+        shape = square_shape(self.size, 1, FACTOR)
         check_positive("networks", width=self.width, blocks=self.blocks)
         width, small, made = self.width, self.size // FACTOR, dict(rng=self.rng, dtype=self.dtype)
         blocks = [Residual(Conv2D(width, 3), PReLU(), Conv2D(width, 3)) for _ in range(self.blocks)]
@@ -106,7 +102,7 @@ class SRGAN(GAN):
             Conv2D(1, 9), input_shape=(small, small, 1), **made)
         self.discriminator = Sequential(
             Conv2D(width, 3, strides=2), LeakyReLU(0.2), Conv2D(2 * width, 3), LeakyReLU(0.2),
-            Conv2D(2 * width, 3, strides=2), LeakyReLU(0.2), Flatten(), Dense(1), input_shape=(self.size, self.size, 1), **made)
+            Conv2D(2 * width, 3, strides=2), LeakyReLU(0.2), Flatten(), Dense(1), input_shape=shape, **made)
         self.losses, self.features = CrossEntropy(weight=0.5), Features(self.dtype)
         panels, progress = {"loss": ("g_loss",)}, {"loss": "g_loss"}
         if self.objective == "perceptual":

@@ -11,12 +11,11 @@ from ..captions import LENGTH, VOCABULARY, check_words, numbers
 from ..embedding import Augmentation, Beside, Embedding, divergence
 from ..errors import InputError, check_positive
 from ..layers import BatchNorm, Conv2D, Dense, Flatten, LeakyReLU, Reshape, ResizeConv2D, Tanh
-from ..network import Sequential
+from ..network import Sequential, evaluate
 from ..ops import concatenate
 from ..residual import Residual
 from ..tensor import Tensor
 from .crossentropy import CrossEntropy
-from .game import evaluate
 from .gan import GAN
 from .looks import Samples
 from .minibatch import Minibatch
@@ -111,7 +110,7 @@ class StackGAN(GAN):
         noise = lambda k: self.prior(rng, size=(len(words), k)).astype(self.dtype)
         own = noise(self.latent_dim)
         if self.stage == 2:
-            small = evaluate(self.first, self.first, np.concatenate([own, noise(self.caption_dim), words], 1))
+            small = evaluate(self.first, np.concatenate([own, noise(self.caption_dim), words], 1))
             own = small.reshape(len(words), (self.size // 2)**2)
         return np.concatenate([own, noise(self.caption_dim), words], 1)
 
@@ -134,7 +133,7 @@ class StackGAN(GAN):
     def outputs(self, images, words):
         """D's outputs for images (n, H, W, 1) in [-1, 1] beside captions, word numbers (n, LENGTH): array (n, 1)."""
         rows = np.concatenate([images.reshape(len(words), -1), words], 1).astype(self.dtype)
-        return evaluate(self.discriminator, self.discriminator, rows)
+        return evaluate(self.discriminator, rows)
 
     def d_step(self, batch, fake):
         """A step down L_D. Each image's t' is the caption of the image before it."""

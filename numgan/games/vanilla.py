@@ -15,7 +15,7 @@ from ..layers import Dense, Dropout, Flatten, LeakyReLU, ReLU, Reshape, Sigmoid,
 from ..network import Sequential
 from .crossentropy import CrossEntropy
 from .gan import GAN
-from .images import ImageGAN
+from .images import ImageGAN, square_shape
 from .looks import Samples
 from .minibatch import PixelRange, as_one_batch
 
@@ -87,7 +87,7 @@ class VanillaGAN(ImageGAN):
 
     def build(self):
         """Make the networks, the losses and the looks."""
-        shape = self.checked_shape()
+        shape = square_shape(self.size, self.channels, 1)
         if self.variant not in VARIANTS:
             raise InputError(f"expected variant {', '.join(VARIANTS)}, got {self.variant!r}")
         variant = VARIANTS[self.variant]
