@@ -5,6 +5,7 @@ The games are in bugs.py. This script plays each, and shows what it did and what
 
 import argparse
 import inspect
+import textwrap
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,7 +71,9 @@ def report(exhibit):
                          f"digit-FID {f['fid']:.0f}, diversity {f['diversity']:.2f} × that of real digits"),
             ("why", " ".join(inspect.getdoc(exhibit.kind).split())), ("numgan", exhibit.error and f"error: {exhibit.error}"),
             ("doctor", exhibit.doctor), ("suite", exhibit.kind.caught)]
-    return "\n".join([exhibit.kind.title, *(f"  {name:9} {text}" for name, text in rows if text)])
+    wrapped = (textwrap.fill(text, 120, initial_indent=f"  {name:9} ", subsequent_indent=" " * 12)
+               for name, text in rows if text)
+    return "\n".join([exhibit.kind.title, *wrapped])
 
 
 def draw(path, exhibits):
@@ -81,7 +84,8 @@ def draw(path, exhibits):
     places = dict(left=0.01, right=0.99, top=1 - 0.35 / height, bottom=0.45 / height, hspace=0.35, wspace=0.14)
     grid = figure.subplots(len(exhibits), 3, squeeze=False, gridspec_kw=dict(width_ratios=(1.35, 1, 1), **places))
     for row, exhibit in zip(grid, exhibits, strict=True):
-        row[0].imshow(plotting.sheet(exhibit.samples[:16], 8), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        row[0].imshow(plotting.sheet(exhibit.samples[:16], 8), cmap="gray", vmin=0, vmax=255, interpolation="nearest",
+                      origin="upper")
         row[0].set(xticks=[], yticks=[])
         row[0].set_title(exhibit.kind.title, fontsize=9, loc="left", pad=3)
         for axes, names in (row[1], {"d_loss": "D", "g_loss": "G"}), (row[2], {"d_real": "D(x)", "d_fake": "D(G(z))"}):
@@ -93,7 +97,8 @@ def draw(path, exhibits):
         row[1].set(ylim=(0, 50), yticks=[0, 1, 2, 10, 50])
         row[1].yaxis.set_major_formatter("{x:g}")
         row[2].set(ylim=(-0.05, 1.05), yticks=[0, 0.5, 1])
-    for axes, title in zip(grid[0, 1:], ("losses (dotted: healthy)", "D's scores (dotted: healthy)"), strict=True):
+    titles = "losses, logarithmic above 2 (dotted: healthy)", "D's scores (dotted: healthy)"
+    for axes, title in zip(grid[0, 1:], titles, strict=True):
         axes.set_title(title, fontsize=9, loc="left", pad=3)
         axes.legend(fontsize=7, ncols=2, loc="upper right")
     for axes in grid[-1, 1:]:
@@ -123,6 +128,8 @@ def main():
     args = parser.parse_args()
     images, _ = data.digits_10k()
     real = ImageBatches(images, 1, np.random.default_rng(0)).examples(20 if args.quick else 1000)
+    print("The doctor sees figures and samples, not code: that something is wrong, not which bug it is. Its advice is about "
+          "settings.")
     classifier, exhibits = metrics.load_classifier(), []
     for kind in (Healthy, *BUGS):
         exhibits.append(play(kind, images, real, classifier, 2 if args.quick else args.steps, args.seed))

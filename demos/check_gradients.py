@@ -52,7 +52,7 @@ CHECKS = {
 
 def formula(op):
     """Lines from an op's docstring: its first paragraph, and a sentence from the next if that begins with a gradient."""
-    first, *paragraphs = inspect.getdoc(op).split("\n\n")
+    first, *paragraphs = (inspect.getdoc(op) or "").split("\n\n")
     gradients = paragraphs[0].partition(". ")[0] if paragraphs and paragraphs[0].startswith("dL") else ""
     parts = f"{first.partition(' InputError')[0]}   {gradients}".split("   ")  # three spaces part a value and its derivative
     return [line for part in parts for line in textwrap.wrap(part, 88)]

@@ -33,8 +33,8 @@ def main():
     print(f"{type(game).__name__}, {len(history)} steps, {images:,} {kind} seen")
     rows = [(f"mean of the last {min(WINDOW, len(history))} steps", {
                 "loss D": seen.d_loss, "loss G": seen.g_loss, "D(x)": seen.d_real, "D(G(z))": seen.d_fake}),
-            ("sum of learning rates / size of weights", seen.travels),
-            ("G's gradient, last steps / last thousand", {"": seen.fading})]
+            ("sum of learning rates / size of weights (no learning below 0.1)", seen.travels),
+            ("G's gradient, last steps / last thousand (saturated below 0.001)", {"": seen.fading})]
     for name, figures in rows:
         if known := ", ".join(f"{label} {value:.3g}".strip() for label, value in figures.items() if np.isfinite(value)):
             print(f"{name}: {known}")

@@ -9,7 +9,7 @@ import sys
 import textwrap
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FunctionType
 
@@ -32,6 +32,7 @@ class Exercise:
     leaves: dict  # name of a gradient -> the array that it belongs to, in the order in which the function returns them
     arguments: tuple  # what the function gets; and g, unless its value is the loss
     hint: str
+    follows: dict = field(default_factory=dict)  # name of a gradient -> of the one that it is computed from
 
 
 def exercises():
@@ -74,8 +75,8 @@ def exercises():
         "g_step": Exercise(g_loss, {"dlogits": np.zeros((5, 1)), "dfake": np.zeros((5, 4)), "dw": g_w, "db": g_b},
                            (z, g_w, g_b, d_v, d_c, d_u), """
             Go back line by line: loss, logits, hidden, fake, then w and b. tanh' = 1 - tanh². A matrix product passes the
-            gradient on as in the exercise matmul. The loss is a mean over all logits, and one b serves all rows. If dfake
-            is wrong, so are dw and db: repair dfake first."""),
+            gradient on as in the exercise matmul. The loss is a mean over all logits, and one b serves all rows.""",
+            follows={"dfake": "dlogits", "dw": "dfake", "db": "dfake"}),
     }
 
 
@@ -231,10 +232,10 @@ def check(name, exercise, function, path, hint):
     """Print a line per gradient, what can be said of the wrong ones, and the hint if it is wanted. Whether all are right."""
     y, g, expected = gradients(exercise, np.random.default_rng(1).standard_normal)
     _, _, without_g = gradients(exercise, np.ones)
-    verdicts = []
+    verdicts = {}
 
     def report(gradient, verdict, remark, *more):
-        verdicts.append(verdict)
+        verdicts[gradient] = verdict
         print(f"{name:22} {gradient:8} {verdict:16} {remark}")
         for text in filter(None, more):
             print(textwrap.indent(text, "    "))
@@ -247,12 +248,14 @@ def check(name, exercise, function, path, hint):
             try:
                 report(gradient, *judge(exercise, gradient, got, g, expected[gradient], without_g[gradient]))
             except Wrong as wrong:
-                report(gradient, "wrong", *wrong.args)
+                source = exercise.follows.get(gradient)
+                follows = f"{gradient} follows from {source}: repair that first." if verdicts.get(source) == "wrong" else ""
+                report(gradient, "wrong", *wrong.args, follows)
     except Wrong as wrong:
         report("", "wrong", *wrong.args)
     if hint:
         print(textwrap.fill(f"Hint: {' '.join(exercise.hint.split())}", 100, initial_indent="    ", subsequent_indent="    "))
-    return set(verdicts) <= {"exact", "close"}
+    return set(verdicts.values()) <= {"exact", "close"}
 
 
 def main():
@@ -273,11 +276,13 @@ def main():
         print(f'Made {path}: open it in an editor, and replace every "..." by a gradient. It is never overwritten.\n')
     functions = load(path)
     right = {name: check(name, known[name], functions.get(name), path, options.hint) for name in options.names or known}
-    print(f"\n{sum(right.values())} of {len(right)} exercises are right.")
+    print("\nAn error is relative: the difference from numgan's gradient, or with gradcheck, from a difference quotient.")
+    print(f"{sum(right.values())} of {len(right)} exercises are right.")
     if not all(right.values()):
         following = next(name for name in right if not right[name])
         print(f"Next: {following}. To check it alone, with a hint: {console.command(sys.argv[0], following, '--hint')}")
         sys.exit(1)
+    print("Next, find the fault in other derivatives: demos/break_it.py --seed 1")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import os
 import shlex
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def arguments():
                                     "colour), svhn (73,257 real ones, from its .mat file), or your own: a folder of pictures, "
                                     "an .npz of images, an idx file")
     add("--size", type=whole(1, LARGEST), help="resample all pictures to this many pixels per side; default: as they are")
-    add("--data-dir", type=lambda text: str(Path(text).resolve()),
+    add("--data-dir", type=os.path.realpath,
         help="folder with MNIST's or SVHN's files; default $NUMGAN_DATA, or else MNIST's are downloaded")
     add("--out", type=folder, help="folder for the results; default runs/GAME, or the checkpoint's folder with --resume")
     add("--every", type=whole(), help="steps between sample sheets and checkpoints; default 200")
@@ -143,7 +144,7 @@ def run_for(options):
             raise InputError(f"{out} already holds a run: choose another --out, or resume it: --resume "
                              f"{shlex.quote(str(out / 'checkpoint.npz'))}")
         return new_run(DEFAULTS | options, out)
-    path = path.resolve() if path.is_symlink() else path  # the run goes on where its checkpoint is
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path  # the run goes on where its checkpoint is
     elsewhere = ("data",) if options.get("data", DEFAULTS["data"]) not in data.SETS else ()  # the pictures may have moved
     about, out = recorded(path, options, DEFAULTS, ("steps", "every", "data_dir", *elsewhere)), out or path.parent
     if elsewhere:

@@ -28,6 +28,7 @@ def network(inputs):
 
 
 G, D = network(2), network(1)
+# D learns faster than G here: at equal rates, the fakes' peaks come out too narrow. (In the games of images it is slower.)
 g_optimizer = Adam(G.parameters(), LinearDecay(0.001, STEPS), beta1=0)
 d_optimizer = Adam(D.parameters(), LinearDecay(0.005, STEPS), beta1=0)
 
@@ -37,7 +38,8 @@ for step in range(1, STEPS + 1):
     d_loss = bce_with_logits(D(real), 1) + bce_with_logits(D(fake), 0)
     d_optimizer.minimize(d_loss)
 
-    # G's step: make D say 1. The gradient goes through D, which stays as it is, to the fake numbers and on into G.
+    # G's step: make D say 1. The gradient goes through D to the fake numbers and on into G. g_optimizer moves nothing in D,
+    # so D's own gradients are not needed: frozen() saves that work.
     with D.frozen():
         g_loss = bce_with_logits(D(G(noise(BATCH))), 1)
     g_optimizer.minimize(g_loss)

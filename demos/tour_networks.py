@@ -86,7 +86,7 @@ def normalisation():
         this page. eps is a small number that numgan adds to σ², so that nothing is divided by 0.)
 
         Now take any small change dx. Its parts along e and x̂ do not change y. Remove them, and call the rest P dx.
-        It leaves μ and σ as they are, so dy = P dx / σ, and
+        A change dx changes μ by <e, dx> / 5 and σ by <x̂, dx> / 5. For P dx both are 0, so dy = P dx / σ, and
 
             dL = <g, dy> = <g, P dx> / σ = <P g, dx> / σ,     so     dL/dx = P g / σ
 

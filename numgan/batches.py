@@ -89,8 +89,13 @@ class HalfLabelledBatches(ImageBatches):
 class CaptionBatches(ImageBatches):
     """Random images and their captions, as `captions.forget` leaves them: word numbers (size, LENGTH).
 
-    labels: the images' traits, (n, 3).
+    labels: the images' traits, (n, 3), else InputError.
     """
+
+    def __init__(self, images, size, rng, labels=None):
+        super().__init__(images, size, rng, labels)
+        if np.shape(self.labels) != (len(images), 3):
+            raise InputError(f"CaptionBatches: expected traits as labels, ({len(images)}, 3), got {np.shape(self.labels)}")
 
     def __next__(self):
         images, described = super().__next__()

@@ -47,6 +47,8 @@ def resolve_padding(padding, size, kernel, strides):
     """
     if min(strides) < 1:
         raise InputError(f"expected strides >= 1, got {strides}")
+    if isinstance(padding, np.ndarray):
+        padding = padding.tolist()  # to compare it with a word
     if padding == "same":
         total = [max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in zip(size, kernel, strides, strict=True)]
         padding = tuple((p // 2, p - p // 2) for p in total)

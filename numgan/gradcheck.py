@@ -27,7 +27,7 @@ def numerical_gradient(f, x, eps=1e-5):
     for i in np.ndindex(x.shape):
         value = x[i]
         x[i] = value + eps
-        above = f(x)
+        above = float(f(x))  # a copy: f may return its argument
         x[i] = value - eps
         gradient[i] = (above - f(x)) / (2 * eps)
         x[i] = value
@@ -37,12 +37,16 @@ def numerical_gradient(f, x, eps=1e-5):
 def gradcheck(f, *inputs, eps=1e-5, tolerance=1e-6, seed=0):
     """Compare what backward() gives for every input of f (Tensors -> Tensor) with numerical derivatives.
 
-    inputs are float64 arrays. f's result is multiplied by random numbers and summed to one number: with an upstream gradient
-    of ones, a vjp that sends g to the wrong element would pass. Returns the largest error of an element, relative to the
-    largest element of that input's gradient (or to 0.01, if that is larger). Raises AssertionError, naming input and element,
-    if it exceeds `tolerance`.
+    inputs are float64 arrays, else InputError. f's result is multiplied by random numbers and summed to one number: with an
+    upstream gradient of ones, a vjp that sends g to the wrong element would pass. Returns the largest error of an element,
+    relative to the largest element of that input's gradient (or to 0.01, if that is larger). Raises AssertionError, naming
+    input and element, if it exceeds `tolerance`. At a kink, as of relu at 0, a right derivative fails as well: choose inputs
+    away from it.
     """
     inputs = [np.asarray(x) for x in inputs]
+    for i, x in enumerate(inputs):
+        if x.dtype != np.float64:
+            raise InputError(f"gradcheck: input {i}: expected a float64 array, got {x.dtype}; use x.astype(np.float64)")
     leaves = [Tensor(x, requires_grad=True) for x in inputs]
     y = f(*leaves)
     upstream = np.random.default_rng(seed).standard_normal(y.shape)

@@ -172,7 +172,7 @@ class BatchNorm(Layer):
         if count < 2:
             raise InputError(f"BatchNorm: expected at least 2 values per channel in training, got input {x.shape}")
         y, mean, variance = norm.batch_norm(x, self.gamma, self.beta, self.eps)
-        if self.gamma.requires_grad:  # not when frozen
+        if not any(p.frozen for p in self.parameters()):
             for running, batch in (self.mean, mean), (self.variance, variance * (count / (count - 1))):
                 running *= self.momentum
                 running += (1 - self.momentum) * batch

@@ -52,6 +52,9 @@ def _labels(op, labels, X):
 def bce_with_logits(x, t):
     """Binary cross-entropy of p = sigmoid(x) against targets t in [0, 1]: mean of -t ln p - (1 - t) ln(1 - p).
 
+    -ln p says how surprising it is when something happens that was held to be p probable: 0 if p = 1, 0.69 if p = 1/2, without
+    bound towards p = 0. To be sure and wrong costs most.
+
     -ln p = softplus(-x) = softplus(x) - x and -ln(1 - p) = softplus(x), so L = mean(softplus(x) - t x): no logarithm of 0,
     whatever x is. softplus' = sigmoid, so dL/dx = (p - t) / n.
     """
@@ -76,6 +79,7 @@ def bce(p, t):
         raise InputError(f"bce: expected probabilities in [0, 1], got {P.min():g} … {P.max():g}; for logits: bce_with_logits")
     smallest = np.finfo(P.dtype).tiny
     yes, no = np.maximum(P, smallest), np.maximum(1 - P, smallest)
+    # where P = 1, log1p leaves what is in `out`, ln(smallest)
     loss = -t * np.log(yes) - (1 - t) * np.log1p(-P, out=np.asarray(np.log(no)), where=P < 1)
     return from_op(loss.mean(),
                    (p, lambda g: g * ((1 - t) / no * (no > smallest) - t / yes * (yes > smallest)) / P.size))

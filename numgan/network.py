@@ -166,8 +166,9 @@ def load_arrays(own, given, where):
     for name in sorted(expected.keys() | got.keys()):
         if expected.get(name) != got.get(name):
             raise InputError(f"{where}: {name}: expected {expected.get(name, 'nothing')}, got {got.get(name, 'nothing')}")
+    copies = {name: array.copy() for name, array in given.items()}  # they may be views of `own`, under other names
     for name, array in own.items():
-        array[...] = given[name]
+        array[...] = copies[name]
 
 
 def through(layers, x):

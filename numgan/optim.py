@@ -91,7 +91,11 @@ class Optimizer:
 
 
 class SGD(Optimizer):
-    """v ← μ v + g,  θ ← θ - lr v  (Sutskever et al. 2013, in PyTorch's form). lr >= 0, 0 <= momentum μ < 1."""
+    """v ← μ v + g,  θ ← θ - lr v  (Sutskever et al. 2013, in PyTorch's form). lr >= 0, 0 <= momentum μ < 1.
+
+    v, the velocity, is the sum of all gradients so far, each step keeping the share μ of the old sum: where gradients agree,
+    steps grow, and where their signs alternate, they cancel. (Adam's v, below, is a mean of squares.)
+    """
 
     def __init__(self, parameters, lr=0.01, *, momentum=0.0):
         super().__init__(parameters, lr, moments=1, momentum=(momentum, 0, 1))
@@ -177,7 +181,7 @@ class MovingAverage:
         self.t += 1
         share = min(self.decay, (1 + int(self.t)) / (10 + int(self.t)))
         for mean, array in zip(self.network.state().values(), self.followed.state().values(), strict=True):
-            mean += (1 - share) * (array - mean)
+            mean[...] = mean + (1 - share) * (array - mean) if array.dtype.kind == "f" else array  # a counter has no mean
         for p in self.network.parameters():
             p.moved()
 

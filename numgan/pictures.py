@@ -22,6 +22,7 @@ from .resample import resampled
 
 SUFFIXES = ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp"
 PNG = b"\x89PNG\r\n\x1a\n"
+SIGNS = PNG, b"\xff\xd8", b"GIF8", b"BM", b"RIFF"  # how files of these kinds begin
 IDX = "train-images-idx3-ubyte"
 
 
@@ -111,9 +112,13 @@ def _picture(path):
     from matplotlib.image import imread  # slow to import
 
     if not path.is_file() or not path.stat().st_size:
-        raise InputError(f"{path}: expected a picture; got {'an empty file' if path.is_file() else 'no file: a pipe, say'}")
+        got = "an empty file" if path.is_file() else "no file: a broken link or a pipe, say"
+        raise InputError(f"{path}: expected a picture; got {got}")
     with open(path, "rb") as file:
         head = file.read(26)
+    if not head.startswith(SIGNS):  # Matplotlib would read some others, such as TIFFs of floats, and clip their values
+        raise InputError(f"{path}: expected a picture of a kind that its name may have ({', '.join(SUFFIXES)}); "
+                         f"got a file that begins with {head[:8]!r}")
     if png := head.startswith(PNG) and len(head) == 26:
         width, height, bits, kind = struct.unpack(">2I2B", head[16:])
         check_memory(16 * width * height, path)  # of other formats, Pillow limits the size

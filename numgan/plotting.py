@@ -46,7 +46,8 @@ def save_sheet(path, images, columns=None, zoom=2):
     from matplotlib.image import imsave
     page = sheet(images, columns).repeat(zoom, 0).repeat(zoom, 1)
     with atomic(path) as temporary:
-        imsave(temporary, np.stack([page] * 3, -1) if page.ndim == 2 else page)  # RGB: a colour map would merge some levels
+        rgb = np.stack([page] * 3, -1) if page.ndim == 2 else page  # a colour map would merge some levels
+        imsave(temporary, rgb, origin="upper")  # whatever a matplotlibrc says
 
 
 def save_rows(path, rows):
@@ -55,7 +56,7 @@ def save_rows(path, rows):
     page = sheet(np.concatenate(list(rows.values())), len(next(iter(rows.values()))))
     figure = Figure(figsize=(8.1, 0.7 * len(rows) + 0.2), layout="constrained")
     axes = figure.subplots()
-    axes.imshow(page, cmap="gray", interpolation="nearest")
+    axes.imshow(page, cmap="gray", interpolation="nearest", origin="upper")
     axes.set_yticks((np.arange(len(rows)) + 0.5) * page.shape[0] / len(rows), rows)
     axes.set_xticks([])
     axes.tick_params(length=0)
@@ -82,8 +83,8 @@ def save_curves(path, history, panels, references):
             window = max(1, len(values) // 50)
             smooth = np.convolve(values, np.ones(window) / window, "valid")
             axes.plot(steps[len(steps) - len(smooth):], smooth, color=f"C{i}", label=name)
-        for value in sorted({references[name] for name in names if name in references}):
-            axes.axhline(value, color="grey", linestyle=":", label=f"D undecided: {value:.3f}")
+            if name in references:
+                axes.axhline(references[name], color=f"C{i}", linestyle=":", label=f"if D cannot tell: {references[name]:.3f}")
         axes.set_ylabel(title)
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="small", frameon=False)  # outside: it hides no curve
     axes.set_xlabel("step")
@@ -122,12 +123,14 @@ def save_gif(path, pictures, fps=5):
     height, width = frame(pictures[0]).shape[:2]
     check_memory(4 * height * width * len(pictures), path)
     figure = Figure(figsize=(width / 100, height / 100), dpi=100)
-    shown = figure.figimage(frame(pictures[0]))
+    shown = figure.figimage(frame(pictures[0]), origin="upper")
     writer = PillowWriter(fps=fps)
-    with atomic(path) as temporary, writer.saving(figure, temporary, dpi=100):
+    with atomic(path) as temporary:
+        writer.setup(figure, temporary, dpi=100)  # its context manager `saving` would finish the file after Ctrl-C, too
         for picture in pictures + [pictures[-1]] * (2 * fps):
             shown.set_data(frame(picture))
             writer.grab_frame()
+        writer.finish()
 
 
 def save_plane(path, surface, extent, points, centres, title):

@@ -192,21 +192,21 @@ class Rationed(np.random.Generator):
     left = math.inf
 
     def _take(self, size):
-        self.left -= math.prod(np.atleast_1d(size).tolist())
+        self.left -= math.prod(np.atleast_1d(1 if size is None else size).tolist())
         if self.left < 0:
             raise InputError("expected settings that suit the arrays, got settings of larger networks")
 
-    def uniform(self, low=0.0, high=1.0, size=1):
+    def uniform(self, low=0.0, high=1.0, size=None):
         """As NumPy's."""
         self._take(size)
         return super().uniform(low, high, size)
 
-    def normal(self, loc=0.0, scale=1.0, size=1):
+    def normal(self, loc=0.0, scale=1.0, size=None):
         """As NumPy's."""
         self._take(size)
         return super().normal(loc, scale, size)
 
-    def standard_normal(self, size=1, *args, **options):
+    def standard_normal(self, size=None, *args, **options):
         """As NumPy's."""
         self._take(size)
         return super().standard_normal(size, *args, **options)
@@ -214,7 +214,7 @@ class Rationed(np.random.Generator):
 
 FORMER_SETTINGS = {  # with the one value that they could have
     "LSGAN": {"objective": "non-saturating"}, "MixtureLSGAN": {"objective": "non-saturating"},
-    "BEGAN": {"objective": "reconstruction", "real_label": 1.0}}
+    "BEGAN": {"objective": "reconstruction", "real_label": 1.0}, "CycleGAN": {"semantic": 0.0}}
 FORMER_DEFAULTS = {"dropout": 0.3, "categories": 0}  # of ConvolutionalGAN's settings that an earlier version did not record
 
 

@@ -59,6 +59,7 @@ class Tensor:
                    memory `data` shares (after a reshape). `backward()` refuses if one of these has been updated since
 
     A vjp (vector-Jacobian product) maps dL/d(this value) to the part of dL/d(parent) that flows through this op.
+    NumPy's functions do not take Tensors: instead of np.log(x) or np.mean(x), write numgan.log(x) or x.mean().
     Copying or pickling a leaf makes a new leaf without gradient, born now; a value with a history is refused.
 
     Raises InputError if `data` is not of a floating-point dtype.

@@ -159,3 +159,16 @@ def test_without_standard_error_progress_is_silent(monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_a_backend_of_matplotlib_that_there_is_not_is_no_mistake(tmp_path):
+    done = subprocess.run([sys.executable, ROOT / "demos" / "tour.py", "1", "--only", "--out", tmp_path],
+                          env=os.environ | {"MPLBACKEND": "nonsense", "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "1-slopes.png").exists()
+
+
+@pytest.mark.parametrize("arguments", [("--resume", "loop"), ("--data", "mnist", "--data-dir", "loop", "--out", "out")])
+def test_a_link_to_itself_ends_in_one_line(fails, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    os.symlink("loop", "loop")
+    fails(ROOT / "demos" / "mnist_gan.py", *arguments, mentions=("loop",))
+

@@ -7,8 +7,10 @@ import pytest
 
 import numgan as ng
 from numgan import SGD, Adam, InputError, Parameter, Tensor, doctor, games, latent, layers, metrics, pictures, residual
-from numgan.games.crossentropy import CrossEntropy
+from numgan.batches import CaptionBatches
+from numgan.games.crossentropy import CrossEntropy, Scored
 from numgan.games.cyclegan import REMEMBERED, Fakes
+from numgan.run import Rationed
 
 from .errors import refused
 from .proof.games import small_game
@@ -184,3 +186,103 @@ def test_weights_of_float64_use_all_their_digits():
     layer.build((4,), np.random.default_rng(0), np.float64)
     w = layer.parameters()[0].data
     assert (w != w.astype(np.float32)).any()
+
+
+# ---- found by reading the documentation closely
+
+
+@pytest.mark.parametrize("name", ["gamma", "beta"])
+def test_batch_norm_collects_statistics_unless_it_is_frozen(name):
+    network = ng.Sequential(layers.BatchNorm(momentum=0.5), input_shape=(2,), rng=np.random.default_rng(0))
+    (layer,) = network.stack
+    getattr(layer, name).requires_grad = False  # not trained, but not frozen
+    network(np.full((4, 2), 6, np.float32))
+    np.testing.assert_array_equal(layer.mean, [3, 3])
+    with network.frozen():
+        network(np.full((4, 2), 8, np.float32))
+    np.testing.assert_array_equal(layer.mean, [3, 3])
+
+
+def test_a_generator_that_a_run_was_loaded_with_draws_as_any_other():
+    draws = [lambda rng: rng.normal(), lambda rng: rng.standard_normal(), lambda rng: rng.uniform(),
+             lambda rng: rng.normal(size=None), lambda rng: rng.uniform(np.zeros(2), np.ones(2)),
+             lambda rng: rng.normal(0, 1, (2, 3)), lambda rng: rng.uniform(0, 1, 4)]
+    plain, rationed = np.random.default_rng(0), Rationed(np.random.default_rng(0).bit_generator)
+    for draw in draws:
+        expected, got = draw(plain), draw(rationed)
+        assert type(got) is type(expected)
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_bytes_have_no_values_in_the_range_of_images():
+    game = games.DCGAN(size=8, width=2, rng=np.random.default_rng(0))
+    for value in (-128, -2, 2, 127):
+        with refused("[-1, 1]"):
+            game.outputs(np.full((1, *game.image_shape), value, np.int8))
+
+
+def test_gradcheck_says_which_input_it_cannot_take():
+    with refused("gradcheck: input 1", "float64", "got int64"):
+        ng.gradcheck(ng.add, np.ones(2), np.array([0, 1]))
+
+
+def test_a_function_that_returns_its_argument_has_slope_1():
+    assert abs(ng.numerical_gradient(lambda x: x, np.array(3.0)) - 1) < 1e-9
+    np.testing.assert_allclose(ng.numerical_gradient(lambda x: x.reshape(()), np.array([3.0])), [1.0])
+
+
+def test_a_moving_average_follows_counters():
+    class Counting(layers.Layer):
+        def build(self, shape, rng, dtype):
+            self.n = np.zeros((), np.int64)
+
+        def forward(self, x):
+            return x
+
+    network = ng.Sequential(Counting(), layers.Dense(1), input_shape=(2,), rng=np.random.default_rng(0))
+    average = ng.MovingAverage(network, 0.9)
+    network.stack[0].n += 5
+    average.update()
+    assert average.network.stack[0].n == 5
+
+
+def test_a_network_takes_its_own_arrays_under_other_names():
+    network = ng.Sequential(layers.Dense(2), layers.Dense(2), input_shape=(2,), rng=np.random.default_rng(0))
+    first, second = (layer.w.data.copy() for layer in network.stack)
+    state = network.state()
+    network.load_state(state | {"0_Dense.w": state["1_Dense.w"], "1_Dense.w": state["0_Dense.w"]})
+    np.testing.assert_array_equal(network.stack[0].w.data, second)
+    np.testing.assert_array_equal(network.stack[1].w.data, first)
+
+
+def test_padding_may_be_an_array():
+    x, w = np.ones((1, 4, 4, 1)), np.ones((3, 3, 1, 1))
+    padded = ng.conv2d(x, w, padding=np.array([[1, 1], [1, 1]]))
+    np.testing.assert_array_equal(padded.data, ng.conv2d(x, w, padding=((1, 1), (1, 1))).data)
+
+
+@pytest.mark.parametrize("labels", [None, np.zeros(5, np.int64), np.zeros((5, 2), np.int64)])
+def test_captions_need_traits(labels):
+    with refused("CaptionBatches", "(5, 3)"):
+        CaptionBatches(np.zeros((5, 8, 8), np.uint8), 3, np.random.default_rng(0), labels)
+
+
+def test_losses_of_your_own_need_no_real_label():
+    class Hinge(Scored):
+        undecided = 0.0
+
+        def d_loss(self, y_real, y_fake, batch):
+            return ng.relu(1 - y_real).mean() + ng.relu(1 + y_fake).mean()
+
+        def g_loss(self, y_fake, batch):
+            return -y_fake.mean()
+
+        def score(self, y):
+            return 1 / (1 + np.exp(-y))
+
+    game = games.DCGAN(size=8, width=2, rng=np.random.default_rng(0))
+    game.losses = Hinge()
+    images = np.zeros((2, *game.image_shape), np.float32)
+    assert doctor.examine(game, [game.step(images)], 2, images, n=2).real_label == 1
+    assert game.losses.equilibrium() == {"d_loss": 2, "g_loss": 0}
+

@@ -57,10 +57,10 @@ def test_a_solution_agrees_with_the_engine_to_twelve_digits(name):
 def test_the_script_finds_the_solutions_exact(script, mine):
     status, out, error = script(SCRIPT, "--solutions")
     assert (status, error) == (0, "")
-    rows = [line.split()[:3] for line in out.splitlines() if "gradcheck" in line]
+    rows = [line.split()[:3] for line in out.splitlines() if ", gradcheck" in line]
     assert rows == [[*of, "exact"] for of in GRADIENTS]
     assert all(float(error) <= 1e-12 for error in re.findall(r"error (\S+),", out))
-    assert out.endswith("7 of 7 exercises are right.\n")
+    assert "\n7 of 7 exercises are right.\n" in out
     assert not mine.exists()
 
 
@@ -181,6 +181,20 @@ def test_what_is_written_is_judged_while_the_rest_is_not(answered):
     status, out = answered("g_step", dlogits="-1 / (1 + np.exp(logits)) / logits.size")
     assert status == 1
     assert [line.split()[2] for line in out.splitlines() if line.startswith("g_step")] == ["exact", "not", "not", "not"]
+
+
+def test_what_follows_from_a_wrong_gradient_says_so(answered):
+    """Each wrong gradient is blamed on the one that it was computed from, unless that is right."""
+    solution = SOLUTIONS.read_text(encoding="utf-8").partition("# your turn: dlogits")[2]
+    lines = {line.split(" = ")[0].strip(): line.split(" = ")[1] for line in solution.splitlines() if " = " in line}
+    dfake = lines["dfake"].replace("dhidden", f"({lines['dhidden']})")
+    dw = f"(before := {lines['before_tanh']}, {lines['dw'].replace('before_tanh', 'before')})[1]"
+    changes = {"dlogits": lines["dlogits"], "dfake": dfake, "dw": dw, "db": "before.sum(axis=0)"}
+    blamed = lambda **wrong: re.findall(r"(\w+) follows from (\w+): repair", answered("g_step", **changes | wrong)[1])
+    assert blamed() == []
+    assert blamed(dlogits="1 + logits") == [("dfake", "dlogits"), ("dw", "dfake"), ("db", "dfake")]
+    assert blamed(dfake=f"2 * {dfake}") == [("dw", "dfake"), ("db", "dfake")]
+    assert blamed(dw="0 * w") == []
 
 
 def test_a_hint_is_shown_if_it_is_asked_for(answered):

@@ -5,7 +5,7 @@ import pytest
 
 from numgan import SGD, Adam, Parameter, Tensor, bce, bce_with_logits, checkpoint, data, plotting
 from numgan.batches import ImageBatches
-from numgan.games import DCGAN, build
+from numgan.games import DCGAN, MixtureGAN, build
 from numgan.run import Run, load_game
 from numgan.training import train
 
@@ -137,6 +137,27 @@ def test_what_a_run_records_is_what_its_checkpoint_gives_back(tmp_path):
     assert resumed(run).about == run.about == {"sizes": [1, 2], "3": "three"}
     with refused("about", "JSON"):
         new_run(tmp_path, about={"array": np.zeros(2)})
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("settings", [
+    dict(lr=np.float64(2e-3)), dict(lr=np.float32(2e-3)), dict(beta1=np.float64(0.9)), dict(average=np.float64(0.6)),
+    dict(lr_steps=np.int64(9), lr_hold=np.float64(0.1))], ids=str)
+def test_a_resumed_game_computes_with_the_same_numbers(tmp_path, settings):
+    """NumPy 2 takes np.float64(0.1) times a float32 as float64, and 0.1 times it as float32."""
+    for out, stops in ("whole", (6,)), ("resumed", (3, 6)):
+        rng = np.random.default_rng(0)
+        run = Run(DCGAN(size=8, width=2, rng=rng, **settings), ImageBatches(IMAGES, 2, rng), tmp_path / out)
+        for steps in stops:
+            train(run, steps)
+            run = resumed(run)
+    whole, again = (load_game(tmp_path / out / "checkpoint.npz").state() for out in ("whole", "resumed"))
+    assert all(np.array_equal(whole[name], again[name]) for name in whole)
+
+
+def test_points_are_scaled_by_numbers_of_numpy():
+    game = MixtureGAN(scale=np.float64(4), pack=1, width=3, rng=np.random.default_rng(0))
+    assert game.outputs(np.ones((2, 2), np.float32)).dtype == np.float32
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -153,7 +153,7 @@ def test_a_palette_s_transparent_colour_becomes_white(tmp_path):
 
 
 def test_a_picture_is_read_by_what_it_holds_whatever_its_name(tmp_path):
-    for i, kind in enumerate(("PNG", "BMP", "TIFF")):
+    for i, kind in enumerate(("PNG", "BMP", "GIF")):
         Image.fromarray(random_bytes((4, 4))).save(tmp_path / f"{i}.jpg", kind)
     np.testing.assert_array_equal(pictures.read(tmp_path)[0], [random_bytes((4, 4))] * 3)
 
@@ -286,11 +286,13 @@ X = random_bytes((3, 8, 8))
 BAD = {  # name -> (what makes it, where --data is in the folder, what the line must say)
     "mixed sizes": (lambda f: two(f, (8, 8), (10, 12)), "", ["b.png", "a.png", "got 10", "--size"]),
     "an empty file": (bad("c.png", b""), "", ["c.png", "an empty file"]),
-    "no picture": (bad("c.jpg", b"hello" * 99), "", ["c.jpg", "sound picture"]),
+    "no picture": (bad("c.jpg", b"hello" * 99), "", ["c.jpg", ".jpg", "begins with b'hellohel'"]),
+    "no picture inside": (bad("c.jpg", b"\xff\xd8" + bytes(99)), "", ["c.jpg", "sound picture"]),
     "cut off": (cut, "", ["b.png", "sound picture"]),
     "a folder's name": (lambda f: (f / "c.png").mkdir(), "", ["expected pictures", "none among 1"]),
     "a dead link": (lambda f: (f / "c.png").symlink_to("nowhere"), "", ["c.png", "no file"]),
-    "16 bits in another format": (lambda f: Image.new("I;16", (8, 8)).save(f / "a.bmp", "TIFF"), "", ["a.bmp", "8 bits"]),
+    "another format": (lambda f: Image.new("I;16", (8, 8)).save(f / "a.bmp", "TIFF"), "", ["a.bmp", "begins with"]),
+    "floats": (lambda f: Image.new("F", (8, 8), 0.5).save(f / "a.png", "TIFF"), "", ["a.png", "begins with"]),
     "pictures of another format": (lambda f: Image.new("L", (8, 8)).save(f / "a.tiff"), "", [".png", "none among 1"]),
     "no files": (lambda f: None, "", ["expected pictures", ".png", "none among 0"]),
     "no pictures": (lambda f: (f / "x.txt").write_text("x"), "", ["expected pictures", "none among 1"]),

@@ -232,3 +232,33 @@ def test_rate_and_remaining_time_are_those_of_this_process(tmp_path, undrawn, mo
 @pytest.mark.usefixtures("undrawn", "clock")
 def test_steps_that_take_no_time_on_a_coarse_clock_end_well(tmp_path):
     train(new_run(tmp_path), 2, every=1)
+
+
+def test_pictures_stand_upright_whatever_a_matplotlibrc_says(tmp_path):
+    import matplotlib
+    images = np.linspace(-1, 1, 64, dtype=np.float32).reshape(1, 8, 8, 1).repeat(2, 0)
+    for origin in "upper", "lower":
+        with matplotlib.rc_context({"image.origin": origin}):
+            plotting.save_sheet(tmp_path / f"{origin}.png", images)
+            plotting.save_gif(tmp_path / f"{origin}.gif", [tmp_path / "upper.png"])
+            plotting.save_rows(tmp_path / f"{origin}-rows.png", {"a": images})
+    for name in ".png", ".gif", "-rows.png":
+        assert (tmp_path / f"upper{name}").read_bytes() == (tmp_path / f"lower{name}").read_bytes()
+
+
+@pytest.mark.parametrize("frames", [0, 1])
+def test_ctrl_c_while_the_film_is_made_is_ctrl_c(tmp_path, monkeypatch, frames):
+    from matplotlib.animation import PillowWriter
+    grab, grabbed = PillowWriter.grab_frame, []
+
+    def stopped(writer, **options):
+        if len(grabbed) == frames:
+            raise KeyboardInterrupt
+        grabbed.append(grab(writer, **options))
+
+    plotting.save_sheet(tmp_path / "a.png", np.zeros((1, 8, 8, 1), np.float32))
+    monkeypatch.setattr(PillowWriter, "grab_frame", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        plotting.save_gif(tmp_path / "a.gif", [tmp_path / "a.png"])
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+

@@ -15,7 +15,10 @@ class Scored:
     """Losses of a game whose D gives every image a score: near 1 for real, near 0 for fake.
 
     A subclass defines d_loss, g_loss and score, and `undecided`: D's optimal output where it cannot tell real from fake.
+    real_label  the score that D is trained towards for real images
     """
+
+    real_label = 1.0
 
     def d_figures(self, y_real, y_fake, batch):
         """From D's outputs in its step (arrays): mean scores D(x), D(G(z)); shares of real and fake images judged correctly."""
@@ -40,6 +43,9 @@ class CrossEntropy(Scored):
     objective   "non-saturating" (G maximises ln D(G(z))) or "saturating" (G minimises ln(1 - D(G(z))), as in eq. 1)
     real_label  D's target for real images, in (0.5, 1]; below 1 is one-sided label smoothing (Salimans et al. 2016, 3.4)
     weight      factor of D's loss: 1 for the sum of its two parts, 0.5 for their mean
+
+    Where real and fake images are equally frequent, D with real_label r minimises -r ln D - (1 - r) ln(1 - D) - ln(1 - D). Its
+    slope, -r / D + (2 - r) / (1 - D), is 0 at D = r / 2.
     """
 
     def __init__(self, objective="non-saturating", real_label=1.0, weight=1):
@@ -47,7 +53,7 @@ class CrossEntropy(Scored):
             raise InputError(f"expected objective non-saturating or saturating, got {objective!r}")
         check_real_label(real_label)
         self.objective, self.real_label, self.weight = objective, real_label, weight
-        self.undecided = np.log(real_label / (2 - real_label))  # where real and fake are alike, D(x) = real_label / 2
+        self.undecided = np.log(real_label / (2 - real_label))  # D(x) = r / 2: see below
 
     def d_loss(self, y_real, y_fake, batch):
         """What D minimises: -V times `weight`, if real_label is 1."""

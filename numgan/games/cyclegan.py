@@ -72,7 +72,8 @@ class CycleGAN(Game):
     channels  of all images, 1 or 3: those of x and of y must be alike
     width     channels in the first layer of G and F, half as many as in D's
     blocks    residual blocks in G and F
-    cycle     λ; 10 in the paper. F hides y in F(y), so that G can restore it (Chu et al. 2017); with 40, more of it
+    cycle     λ; 10 in the paper. The larger it is, the more of y F hides in F(y), invisibly, so that G can restore it (Chu et
+              al. 2017)
     identity  weight of E|G(y) - y| + E|F(x) - x|, times λ: what is already of the other kind should stay as it is (section 5.2)
     warm_up   λ rises from a tenth to its full value over this many steps: early on, G could please L_cyc by changing nothing
     noise     standard deviation, > 0, of the noise added to everything D_X and D_Y see (Sønderby et al. 2017)

@@ -37,7 +37,7 @@ class ConvolutionalGAN(ImageGAN):
 
     width       channels of the larger feature maps
     norm        "batch": batch norm in G, none in D; or "weight": weight-normalised layers in both (after Xiang & Li 2017,
-                whose layers have no length g, but for the last, and translated PReLUs)
+                where only the last layer has a length g, and activations are translated PReLUs)
     dropout     the rate of D's Dropout layers
     categories  how many categories there are: the first numbers of z name one (see `prior`); with 0, all of z is normal
     lr          None for the defaults of lr and d_lr: `rates`, or both 2e-4 with weight norm (at 5e-4, G soon draws only black)

@@ -35,6 +35,10 @@ class Game:
         if self.dtype not in ("float32", "float64"):
             raise InputError(f"{type(self).__name__}: expected dtype float32 or float64, got {self.dtype!r}")
         check_rng(type(self).__name__, self.rng)
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            if isinstance(value, np.generic):  # a resumed game must compute with the same: JSON holds Python's numbers
+                setattr(self, setting.name, value.item())
         keep_freed_memory()
         try:
             self.build()
@@ -54,9 +58,8 @@ class Game:
 
     @property
     def settings(self):
-        """The arguments, except rng, that rebuild this game. NumPy's numbers become Python's."""
-        values = {setting.name: getattr(self, setting.name) for setting in fields(self) if setting.name != "rng"}
-        return {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
+        """The arguments, except rng, that rebuild this game. NumPy's numbers have become Python's."""
+        return {setting.name: getattr(self, setting.name) for setting in fields(self) if setting.name != "rng"}
 
     def networks(self):
         """Name -> network."""

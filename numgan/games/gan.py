@@ -7,6 +7,10 @@ that an image x is real, D(x). With E the mean over images or codes:
     k times: draw codes z and as many real images; move D up the gradient of V, then          (Algorithm 1)
     once:    draw codes z; move G down the gradient of its part of V; repeat
 
+Which D is best? For images that have density p_data among the real ones and p_g among the fakes, V has the part
+p_data ln D + p_g ln(1 - D). Its slope is 0 at D = p_data / (p_data + p_g) (section 4). So when G's images are distributed like
+the real ones, the best D is 1/2 everywhere: it can only guess.
+
 In this folder `real` and `fake` are images, `y_real` and `y_fake` are D's outputs for them, and a game's `losses` turn these
 into both players' losses. Read crossentropy.py next: it has the losses of eq. 1.
 """

@@ -62,7 +62,7 @@ def game_mutants():
                  (optim.MovingAverage.update, "(1 - share)", "share"), (optim.MovingAverage.update, "min(", "max("),
                  (optim.MovingAverage.update, "10 +", "11 +"), (optim.MovingAverage.update, "self.t += 1", "self.t += 0"),
                  (layers.BatchNorm.forward, "if not self.training", "if False"),
-                 (layers.BatchNorm.forward, "if self.gamma.requires_grad", "if True"),
+                 (layers.BatchNorm.forward, "if not any(p.frozen for p in self.parameters())", "if True"),
                  (layers.BatchNorm.forward, "(count / (count - 1))", "1"),
                  (layers.BatchNorm.forward, "running *= self.momentum", "running *= 1 - self.momentum"),
                  (layers.Dropout.forward, "if not self.training or", "if False or"),

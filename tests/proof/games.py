@@ -225,7 +225,7 @@ def compare_parameters(label, net, loss, values):
         if p.name in before_norm:
             assert np.abs(p.grad).max() <= 1e-12 * max(largest, 1), f"{label} {p.name}: a shift before batch norm has no effect"
             continue
-        assert np.abs(p.grad).max() > 1e-9, f"{label} {p.name}: the gradient vanishes"
+        assert np.abs(p.grad).max() > 1e-9, f"{label} {p.name}: the gradient vanishes: if that is right, draw other examples"
         direction = np.random.default_rng(p.size).standard_normal(p.shape)
         expected = np.imag(loss(values | {p.name: values[p.name] + 1j * ref.H * direction})) / ref.H
         error = abs((p.grad * direction).sum() - expected) / max(abs(expected), 1e-3 * np.abs(p.grad).max())
