@@ -44,6 +44,7 @@ def exercises():
     labels = np.array([0, 2, 1, 1, 2])
     images, kernels = normal((2, 5, 6, 3)), normal((2, 3, 3, 4))
     z, g_w, g_b, d_v, d_c, d_u = normal((5, 2)), normal((2, 4)), normal(4), normal((4, 3)), normal(3), normal((3, 1))
+    real, fake = normal((5, 1)), normal((3, 1))
 
     def g_loss(to_logits, to_fake, w, b):
         """The loss of G. To take the gradient of a value on the way, add a 0 to it, and take the gradient of that."""
@@ -72,6 +73,10 @@ def exercises():
             One beta and one gamma serve all rows, so their gradients are sums over the rows. x reaches y in three ways:
             directly, through the mean, and through sigma. Directly it gets h = gamma g / sigma. The mean takes the mean of
             h away from that, and sigma takes away xhat times the mean of h xhat."""),
+        "d_loss": Exercise(lambda real, fake: ng.bce_with_logits(real, 1.0) + ng.bce_with_logits(fake, 0.0),
+                           {"dreal": real, "dfake": fake}, (real, fake), """
+            -ln D = ln(1 + e^-logit): its derivative is D - 1. -ln(1 - D) = ln(1 + e^logit): its derivative is D. Each mean is
+            over its own images."""),
         "g_step": Exercise(g_loss, {"dlogits": np.zeros((5, 1)), "dfake": np.zeros((5, 4)), "dw": g_w, "db": g_b},
                            (z, g_w, g_b, d_v, d_c, d_u), """
             Go back line by line: loss, logits, hidden, fake, then w and b. tanh' = 1 - tanh². A matrix product passes the
@@ -282,7 +287,8 @@ def main():
         following = next(name for name in right if not right[name])
         print(f"Next: {following}. To check it alone, with a hint: {console.command(sys.argv[0], following, '--hint')}")
         sys.exit(1)
-    print("Next, find the fault in other derivatives: demos/break_it.py --seed 1")
+    if not options.names:
+        print("Next, find the fault in other derivatives: demos/break_it.py --seed 1")
 
 
 if __name__ == "__main__":

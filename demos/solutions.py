@@ -1,4 +1,4 @@
-"""Derivatives by hand: seven exercises, to be checked with `python demos/exercises.py`.
+"""Derivatives by hand: eight exercises, to be checked with `python demos/exercises.py`.
 
 Every function gets inputs and computes a value from them. You write the gradients. In the copy that the script makes for you,
 "..." stands where they belong: replace it, with as many lines as you like, and run the script again. In demos/solutions.py
@@ -114,6 +114,20 @@ def batch_norm(x, gamma, beta, g):
     dx = gamma / sigma * (g - g.mean(axis=0) - xhat * (g * xhat).mean(axis=0))
     # done
     return y, dbeta, dgamma, dx
+
+
+def d_loss(real, fake):
+    """The discriminator's loss in a GAN, from its logits for real images, (n, 1), and for fakes, (m, 1).
+
+    D = 1 / (1 + e^-logit) is how probable it is, to the discriminator, that an image is real. The loss is the mean of -ln D
+    over the real images plus the mean of -ln(1 - D) over the fakes. In numgan: `CrossEntropy` in numgan/games/crossentropy.py.
+    """
+    loss = np.log(1 + np.exp(-real)).mean() + np.log(1 + np.exp(fake)).mean()
+    # your turn: dreal, dfake
+    dreal = -1 / (1 + np.exp(real)) / len(real)
+    dfake = 1 / (1 + np.exp(-fake)) / len(fake)
+    # done
+    return loss, dreal, dfake
 
 
 def g_step(z, w, b, v, c, u):

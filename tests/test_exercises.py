@@ -60,7 +60,7 @@ def test_the_script_finds_the_solutions_exact(script, mine):
     rows = [line.split()[:3] for line in out.splitlines() if ", gradcheck" in line]
     assert rows == [[*of, "exact"] for of in GRADIENTS]
     assert all(float(error) <= 1e-12 for error in re.findall(r"error (\S+),", out))
-    assert "\n7 of 7 exercises are right.\n" in out
+    assert "\n8 of 8 exercises are right.\n" in out
     assert not mine.exists()
 
 
@@ -74,7 +74,7 @@ def test_the_first_run_makes_the_stubs_and_every_exercise_fails(script, mine):
         number = re.search(r"not written yet +my_derivatives\.py, line (\d+)$", row)[1]
         assert lines[int(number) - 1].startswith(f"def {name}(")
     assert "Made my_derivatives.py" in out
-    assert "0 of 7 exercises are right.\nNext: softplus." in out
+    assert "0 of 8 exercises are right.\nNext: softplus." in out
 
 
 @pytest.mark.parametrize("name", EXERCISES)
@@ -117,6 +117,8 @@ def test_what_the_reader_wrote_is_never_overwritten(script, mine):
     ("conv2d", "dw", "np.ones(w.shape)", "72 of 72"),
     ("batch_norm", "dx", "gamma / sigma * (g - g.mean(0))", "15 of 15"),
     ("batch_norm", "dgamma", "g.mean(0)", "3 of 3"),
+    ("d_loss", "dfake", "1 / (1 + np.exp(-fake)) / len(real)", "0.6 times"),
+    ("d_loss", "dreal", "1 / (1 + np.exp(real)) / len(real)", "sign"),
     ("g_step", "dlogits", "-1 / (1 + np.exp(logits))", "5 times"),
     ("g_step", "db", "w.sum(0)", "4 of 4")])
 def test_a_wrong_answer_names_its_first_wrong_element(answered, name, gradient, formula, says):
