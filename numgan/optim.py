@@ -181,7 +181,10 @@ class MovingAverage:
         self.t += 1
         share = min(self.decay, (1 + int(self.t)) / (10 + int(self.t)))
         for mean, array in zip(self.network.state().values(), self.followed.state().values(), strict=True):
-            mean[...] = mean + (1 - share) * (array - mean) if array.dtype.kind == "f" else array  # a counter has no mean
+            if array.dtype.kind == "f":
+                mean += (1 - share) * (array - mean)
+            else:
+                mean[...] = array  # a counter has no mean
         for p in self.network.parameters():
             p.moved()
 
