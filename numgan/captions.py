@@ -47,8 +47,10 @@ def slant(images):
 def traits(images, labels):
     """What can be said of digits: images float (n, H, W, 1) in [-1, 1], labels 0 … 9 -> integers (n, 3).
 
-    A row has the positions of its words in WEIGHTS, DIGITS and SLANTS.
+    A row has the positions of its words in WEIGHTS, DIGITS and SLANTS. InputError for other labels.
     """
+    if not np.isin(labels, np.arange(10)).all():
+        raise InputError(f"traits: expected labels 0 … 9, got {np.min(labels)} … {np.max(labels)}")
     weight = 1 + (ink(images)[:, None] > INK[labels]).sum(1)
     lean = 1 + (slant(images)[:, None] > SLANT[labels][:, [0, 2]]).sum(1)
     return np.stack([weight, labels, lean], 1).astype(np.int64)

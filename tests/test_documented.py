@@ -6,7 +6,21 @@ import numpy as np
 import pytest
 
 import numgan as ng
-from numgan import SGD, Adam, InputError, Parameter, Tensor, doctor, games, latent, layers, metrics, pictures, residual
+from numgan import (
+    SGD,
+    Adam,
+    InputError,
+    Parameter,
+    Tensor,
+    captions,
+    doctor,
+    games,
+    latent,
+    layers,
+    metrics,
+    pictures,
+    residual,
+)
 from numgan.batches import CaptionBatches
 from numgan.games.crossentropy import CrossEntropy, Scored
 from numgan.games.cyclegan import REMEMBERED, Fakes
@@ -265,6 +279,12 @@ def test_padding_may_be_an_array():
 def test_captions_need_traits(labels):
     with refused("CaptionBatches", "(5, 3)"):
         CaptionBatches(np.zeros((5, 8, 8), np.uint8), 3, np.random.default_rng(0), labels)
+
+
+@pytest.mark.parametrize("label", [-1, 10])
+def test_only_digits_have_traits(label):
+    with refused("traits", "0 … 9", label):
+        captions.traits(np.zeros((2, 28, 28, 1), np.float32), np.array([3, label]))
 
 
 def test_losses_of_your_own_need_no_real_label():
