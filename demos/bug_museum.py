@@ -84,8 +84,7 @@ def draw(path, exhibits):
     places = dict(left=0.01, right=0.99, top=1 - 0.35 / height, bottom=0.45 / height, hspace=0.35, wspace=0.14)
     grid = figure.subplots(len(exhibits), 3, squeeze=False, gridspec_kw=dict(width_ratios=(1.35, 1, 1), **places))
     for row, exhibit in zip(grid, exhibits, strict=True):
-        row[0].imshow(plotting.sheet(exhibit.samples[:16], 8), cmap="gray", vmin=0, vmax=255, interpolation="nearest",
-                      origin="upper")
+        row[0].imshow(plotting.sheet(exhibit.samples[:16], 8), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         row[0].set(xticks=[], yticks=[])
         row[0].set_title(exhibit.kind.title, fontsize=9, loc="left", pad=3)
         for axes, names in (row[1], {"d_loss": "D", "g_loss": "G"}), (row[2], {"d_real": "D(x)", "d_fake": "D(G(z))"}):
@@ -128,8 +127,8 @@ def main():
     args = parser.parse_args()
     images, _ = data.digits_10k()
     real = ImageBatches(images, 1, np.random.default_rng(0)).examples(20 if args.quick else 1000)
-    print("The doctor sees figures and samples, not code: that something is wrong, not which bug it is. Its advice is about "
-          "settings.")
+    print("The doctor sees figures and samples, not code. It says that something is wrong, not which bug it is; its advice is "
+          "about settings.")
     classifier, exhibits = metrics.load_classifier(), []
     for kind in (Healthy, *BUGS):
         exhibits.append(play(kind, images, real, classifier, 2 if args.quick else args.steps, args.seed))

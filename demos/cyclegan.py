@@ -111,8 +111,8 @@ def training(args):
             saved = checkpoint.load(path)[0]
             saved |= saved["settings"] | saved["run"]
         same_run(path, {"game": kind.__name__, "lr_steps": steps, **about}, saved)
-        kept = ("cycle", "warm_up", "semantic") if args.semantic else ("cycle", "warm_up")
-        settings |= {name: saved[name] for name in kept if name in saved}  # an earlier version's
+        of_earlier_versions = ("cycle", "semantic", "warm_up")
+        settings |= {name: saved[name] for name in of_earlier_versions if name in saved and hasattr(kind, name)}
     out.mkdir(parents=True, exist_ok=True)
     game = kind(**settings, lr_steps=steps, rng=game_rng, **(QUICK if quick else {}))
     if args.semantic:

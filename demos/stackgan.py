@@ -123,7 +123,7 @@ def save_rows(path, small, images):
     figure = Figure(figsize=(9.5, 5), layout="constrained")
     for axes, drawn in zip(figure.subplots(1, 2), (small.repeat(2, 1).repeat(2, 2), images), strict=True):
         page = plotting.sheet(drawn, COLUMNS)
-        axes.imshow(page, cmap="gray", interpolation="nearest", origin="upper")
+        axes.imshow(page, cmap="gray", interpolation="nearest")
         axes.set(xticks=[], yticks=[], title="stage 2: 28 × 28" if drawn is images else "stage 1: 14 × 14")
         if drawn is not images:
             axes.set_yticks((np.arange(len(SHOWN)) + 0.5) * page.shape[0] / len(SHOWN), SHOWN)

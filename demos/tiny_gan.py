@@ -28,7 +28,7 @@ def network(inputs):
 
 
 G, D = network(2), network(1)
-# D learns faster than G here: at equal rates, the fakes' peaks come out too narrow. (In the games of images it is slower.)
+# D learns faster than G here: at equal rates, the fakes' peaks are often too narrow. (In the games of images it is slower.)
 g_optimizer = Adam(G.parameters(), LinearDecay(0.001, STEPS), beta1=0)
 d_optimizer = Adam(D.parameters(), LinearDecay(0.005, STEPS), beta1=0)
 

@@ -44,7 +44,7 @@ def run(main, stopped="stopped"):
     Ctrl-C, SIGTERM or SIGHUP with 130 and the text of the KeyboardInterrupt, or `stopped`; a reader that went away (`| head`)
     with 141.
     """
-    os.environ["MPLBACKEND"] = "agg"  # files are drawn, never windows, so a backend that cannot be had is no mistake
+    os.environ |= {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}  # the same files everywhere, and no windows
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by the caller: `2>&-`

@@ -249,7 +249,7 @@ class Sequential(Layer):
 
 
 def values_per_item(network):
-    """How many numbers a network's layers compute for one item."""
+    """About how many numbers a network's layers compute for one item: what leaves a nested Sequential counts twice."""
     return sum(math.prod(shape) for layer in network.all_layers() for shape in getattr(layer, "output_shapes", []))
 
 

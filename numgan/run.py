@@ -214,7 +214,7 @@ class Rationed(np.random.Generator):
 
 FORMER_SETTINGS = {  # with the one value that they could have
     "LSGAN": {"objective": "non-saturating"}, "MixtureLSGAN": {"objective": "non-saturating"},
-    "BEGAN": {"objective": "reconstruction", "real_label": 1.0}, "CycleGAN": {"semantic": 0.0}}
+    "BEGAN": {"objective": "reconstruction", "real_label": 1.0}}
 FORMER_DEFAULTS = {"dropout": 0.3, "categories": 0}  # of ConvolutionalGAN's settings that an earlier version did not record
 
 

@@ -159,11 +159,15 @@ def test_without_standard_error_progress_is_silent(monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_a_backend_of_matplotlib_that_there_is_not_is_no_mistake(tmp_path):
-    done = subprocess.run([sys.executable, ROOT / "demos" / "tour.py", "1", "--only", "--out", tmp_path],
-                          env=os.environ | {"MPLBACKEND": "nonsense", "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert (tmp_path / "1-slopes.png").exists()
+def test_pictures_are_the_same_whatever_matplotlib_is_told(tmp_path):
+    (tmp_path / "matplotlibrc").write_text("image.origin: lower\nsavefig.bbox: tight\n")
+    told = {"MPLBACKEND": "nonsense", "MATPLOTLIBRC": str(tmp_path / "matplotlibrc")}
+    for out, more in ("plain", {}), ("told", told):
+        done = subprocess.run([sys.executable, ROOT / "demos" / "tour.py", "4", "--only", "--out", tmp_path / out],
+                              env=os.environ | {"PYTHONPATH": str(ROOT)} | more, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+    plain, told = ((tmp_path / out / "4-matmul.png").read_bytes() for out in ("plain", "told"))
+    assert plain == told
 
 
 @pytest.mark.parametrize("arguments", [("--resume", "loop"), ("--data", "mnist", "--data-dir", "loop", "--out", "out")])

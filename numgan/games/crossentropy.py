@@ -15,6 +15,7 @@ class Scored:
     """Losses of a game whose D gives every image a score: near 1 for real, near 0 for fake.
 
     A subclass defines d_loss, g_loss and score, and `undecided`: D's optimal output where it cannot tell real from fake.
+
     real_label  the score that D is trained towards for real images
     """
 
@@ -53,7 +54,7 @@ class CrossEntropy(Scored):
             raise InputError(f"expected objective non-saturating or saturating, got {objective!r}")
         check_real_label(real_label)
         self.objective, self.real_label, self.weight = objective, real_label, weight
-        self.undecided = np.log(real_label / (2 - real_label))  # D(x) = r / 2: see below
+        self.undecided = np.log(real_label / (2 - real_label))  # where D(x) = r / 2, see above
 
     def d_loss(self, y_real, y_fake, batch):
         """What D minimises: -V times `weight`, if real_label is 1."""

@@ -40,11 +40,10 @@ class StackGAN(GAN):
         L_D = -E[ln D(x, t)] - (E[ln(1 - D(x, t'))] + E[ln(1 - D(G, t))]) / 2                           (eq. 3 and 5)
         L_G = -E[ln D(G, t)] + λ KL(N(μ, σ²) || N(0, 1))                                                (eq. 4 and 6)
 
-    KL, the Kullback-Leibler divergence, says how far the distribution of c is from noise.
-
     where G is G₁(z, c) in stage 1. In stage 2 it is G₂(G₁(z, c₁), c), and G₁ does not learn any more: its weights are to be
     loaded into `first`. The pair (x, t') is in the paper's text, not in its equations (after Reed et al. 2016): t' is another
     image's caption; now and then it is true of x, too. L_G has the form that DCGAN uses (see CrossEntropy).
+    KL, the Kullback-Leibler divergence, says how far the distribution of c is from noise.
 
     A code is z, or in stage 2 the pixels of G₁'s image; then ε; then the numbers of the caption's words.
 
