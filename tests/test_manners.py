@@ -293,8 +293,8 @@ def test_a_failed_save_leaves_the_older_file(tmp_path, monkeypatch):
     made, path = net(Dense(2)), tmp_path / "net.npz"
     made.save(path)
     older = path.read_bytes()
-    monkeypatch.setattr(np.lib.format, "write_array", lambda *args, **options: math.sqrt(-1))
-    with pytest.raises(ValueError, match="math"):
+    monkeypatch.setattr(np.lib.format, "write_array", lambda *args, **options: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
         made.save(path)
     assert path.read_bytes() == older
     assert list(tmp_path.iterdir()) == [path]
