@@ -47,7 +47,7 @@ def exercises():
     real, fake = normal((5, 1)), normal((3, 1))
 
     def g_loss(to_logits, to_fake, w, b):
-        """The loss of G. To take the gradient of a value on the way, add a 0 to it, and take the gradient of that."""
+        """The loss of G. To get the gradient of an intermediate value, add a 0 to the value, and take the gradient of the 0."""
         fake = ng.tanh(z @ w + b) + to_fake
         return ng.bce_with_logits(ng.tanh(fake @ d_v + d_c) @ d_u + to_logits, 1.0)
 
@@ -65,9 +65,9 @@ def exercises():
             The gradient of ln Σ eˣ is eˣ / Σ eˣ = p. That of x[label] is 1 at the label and 0 elsewhere. The loss is a mean
             over n rows."""),
         "conv2d": Exercise(lambda w: ng.conv2d(images, w, padding="valid"), {"dw": kernels}, (images, kernels), """
-            In the forward loop, w[a, b] is multiplied by one window of x, as in matmul, at every image and pixel. So
-            dw[a, b] is made of that window and g as dw is in matmul, summed over all images and pixels: reshape both to
-            one row for each image and pixel."""),
+            In the forward loop, one window of x is multiplied by w[a, b], as in matmul, at every image and pixel. So
+            dw[a, b] follows from that window and g as dw follows from x and g in matmul: first reshape both to one row
+            for each image and pixel."""),
         "batch_norm": Exercise(lambda beta, gamma, x: ng.batch_norm(x, gamma, beta)[0],
                                {"dbeta": beta, "dgamma": gamma, "dx": x}, (x, gamma, beta), """
             One beta and one gamma serve all rows, so their gradients are sums over the rows. x reaches y in three ways:
@@ -150,7 +150,7 @@ def shape_mistake(got, expected):
     if same(got.T, expected):
         return "Yours is its transpose."
     if got.ndim == expected.ndim + 1 and same(got.sum(0), expected):
-        return "Summed over the first axis it is right: what serves all rows gets the sum of what comes back from each."
+        return "Summed over the first axis it is right: a parameter used in every row gets the sum of the rows' contributions."
     return ""
 
 
@@ -162,7 +162,7 @@ def value_mistake(got, expected, without_g):
     if same(got, -expected):
         return "The sign is wrong, and nothing else."
     if same(got, factor * expected):
-        return f"Every element is {factor:.4g} times what it should be: a factor, or a mean in the place of a sum?"
+        return f"Every element is {factor:.4g} times what it should be: a factor, or a mean instead of a sum?"
     if same(got, without_g):
         return "It is what would be right if all of g were 1: where does g come in?"
     if same(got.T, expected):
@@ -281,7 +281,7 @@ def main():
         print(f'Made {path}: open it in an editor, and replace every "..." by a gradient. It is never overwritten.\n')
     functions = load(path)
     right = {name: check(name, known[name], functions.get(name), path, options.hint) for name in options.names or known}
-    print("\nAn error is relative: the difference from numgan's gradient, or with gradcheck, from a difference quotient.")
+    print("\nErrors are relative: differences from numgan's gradient or, for gradcheck, from a difference quotient.")
     print(f"{sum(right.values())} of {len(right)} exercises are right.")
     if not all(right.values()):
         following = next(name for name in right if not right[name])

@@ -88,7 +88,7 @@ def quality(formats, args):
             lines[name].append(curve)
         if THEIRS in curves:
             minutes, goal = curves[THEIRS][-1]
-            said = f"PyTorch after {args.steps:,} steps: digit-FID {goal:.2f}, {minutes:.2f} minutes; numgan comes to it "
+            said = f"PyTorch after {args.steps:,} steps: digit-FID {goal:.2f}, {minutes:.2f} minutes; numgan reaches it "
             ours = minutes_until(curves[OURS], goal)
             ratios.append(ours / minutes)
             reached = np.isfinite(ours)

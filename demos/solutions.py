@@ -9,7 +9,7 @@ they are filled in.
               way back from L. Where the value is the loss itself, g is 1, and is left out
     dx        dL/dx, which you write: how fast L changes with each element of x. It has x's shape
 
-One way finds all of them. A small change dx of the input changes the value by dy, and so L by <g, dy>, the sum of all products
+One way finds all of them. A small change dx in the input changes the value by dy, and so L by <g, dy>, the sum of all products
 of corresponding elements. Write dy in terms of dx, and bring everything else to the left of the comma: then what stands on the
 left is dL/dx. For y = x², dy = 2x dx, so dL = <g, 2x dx> = <2x g, dx>, and dL/dx = 2x g. Where an element of x reaches several
 elements of y, it gets the sum of what comes back from each.
@@ -81,7 +81,7 @@ def conv2d(x, w, g):
     """A convolution without padding: images x (N, H, W, C), kernels w (kh, kw, C, F), y and g (N, OH, OW, F).
 
     y[n, i, j, f] = Σ x[n, i + a, j + b, c] w[a, b, c, f] over the places a, b in the kernel and the channels c.
-    Only dw is asked.    In numgan: `correlate_adjoint_w` in numgan/conv.py.
+    Only dw is asked for.    In numgan: `correlate_adjoint_w` in numgan/conv.py.
     """
     kh, kw = w.shape[:2]
     oh, ow = x.shape[1] - kh + 1, x.shape[2] - kw + 1

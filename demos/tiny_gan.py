@@ -13,7 +13,7 @@ rng = np.random.default_rng(0)
 
 
 def data(n):
-    """n real numbers, (n, 1): half of them around -2, half around 2, with deviation 0.5."""
+    """n real numbers, (n, 1): half of them around -2, half around 2, with standard deviation 0.5."""
     return (rng.choice([-2, 2], (n, 1)) + 0.5 * rng.standard_normal((n, 1))).astype(np.float32)
 
 
@@ -28,7 +28,7 @@ def network(inputs):
 
 
 G, D = network(2), network(1)
-# D learns faster than G here: at equal rates, the fakes' peaks are often too narrow. (In the games of images it is slower.)
+# D's learning rate is higher than G's here: at equal rates, the fakes' peaks are often too narrow. (In DCGAN it is lower.)
 g_optimizer = Adam(G.parameters(), LinearDecay(0.001, STEPS), beta1=0)
 d_optimizer = Adam(D.parameters(), LinearDecay(0.005, STEPS), beta1=0)
 

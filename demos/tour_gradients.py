@@ -27,7 +27,7 @@ def slopes():
             L changes by {dL:.3f}, which is {dL / da:.3f} times as much as a, and {dL / h:.3f} times as much as w
 
         These factors are slopes, or derivatives. (Nearly: their last digits are there because the change is
-        small, but not infinitely small.) Calculus gives them exactly, and in a row they multiply:
+        small, but not infinitely small.) Calculus gives them exactly, and along a chain they multiply:
 
             da/dw = x = {x:g},     dL/da = 2a = {2 * a:g},     dL/dw = dL/da · da/dw = {2 * a:g} · {x:g} = {2 * a * x:g}
 
@@ -63,7 +63,7 @@ def paths():
     gradient, check = w * x + a, 2 * w * x
     say(f"""
         What if a value is used twice? Let a = x · w and L = a · x, with x = {x:g} and w = {w:g}. Then a = {a:g} and
-        L = {L:g}. A change of x reaches L on two paths. Change x by {h}:
+        L = {L:g}. A change in x reaches L along two paths. Change x by {h}:
 
             only where a is computed       L changes by {first:.6f}
             only where L is computed       L changes by {second:.6f}
@@ -76,8 +76,8 @@ def paths():
             x → L          slope {a:g}             {a:g}
             gradient of x                      {w * x:g} + {a:g} = {gradient:g}       check: L = w x², dL/dx = 2 w x = {check:g}
 
-        `print_graph` shows every value above what it was computed from, and the op that computed it: `mul`
-        multiplies. To find the gradients, it makes the same walk as `backward`:
+        `print_graph` shows every value, with the op that computed it, above its inputs: `mul` multiplies.
+        To find the gradients, it makes the same walk as `backward`:
         """)
     names = session("""
         import numpy as np
@@ -203,19 +203,20 @@ def matmul():
 
         Two paths, which add up:
         dL/da₁₂ = g₁₁ b₂₁ + g₁₂ b₂₂ = {g[0, 0]:g} · {B[1, 0]:g} + {g[0, 1]:g} · {B[1, 1]:g} = {dA[0, 1]:g}.
-        The experiment agrees: with L = <g, Y>, whose gradient with respect to Y is g, a change of a₁₂ by {h}
+        The experiment agrees: with L = <g, Y>, whose gradient with respect to Y is g, a change in a₁₂ by {h}
         changes L by {effect:.6f}. The sum multiplies row 1 of g by row 2 of B, which is column 2 of Bᵀ. Row 1 times
-        column 2: this is element (1, 2) of g Bᵀ. All elements go like this one: dL/dA = g Bᵀ.
+        column 2: this is element (1, 2) of g Bᵀ. The same holds for every element: dL/dA = g Bᵀ.
 
-        Now with the method of chapter 3. <g, dY> sums over all elements. A change dA of A changes Y by dA\xa0B, and
+        Now with the method of chapter 3. <g, dY> sums over all elements. A change dA in A changes Y by dA\xa0B, and
         dB changes it by A\xa0dB. Collect what each element of dA or dB is multiplied by:
 
             <g, dA B> = Σᵢⱼₖ gᵢⱼ daᵢₖ bₖⱼ = Σᵢₖ (Σⱼ gᵢⱼ bₖⱼ) daᵢₖ = <g Bᵀ, dA>
             <g, A dB> = Σᵢⱼₖ gᵢⱼ aᵢₖ dbₖⱼ = Σₖⱼ (Σᵢ aᵢₖ gᵢⱼ) dbₖⱼ = <Aᵀ g, dB>
 
         A factor on the right of dA moves to the right of g, transposed. One on the left of dB moves to the left
-        of g, transposed. If you forget it, the shapes tell: g is {size(g)}, B is {size(B)}, and dL/dA must be {size(A)},
-        as A is. No other product of g and B has that shape, whichever of them you transpose.
+        of g, transposed. If you forget this, the shapes tell you: g is {size(g)}, B is {size(B)}, and dL/dA
+        must be {size(A)}, as A is. No other product of g and B has that shape, whichever of them you
+        transpose.
         """)
     beside("dL/dA = g Bᵀ =", dA, "   dL/dB = Aᵀ g =", dB)
     session(f"""

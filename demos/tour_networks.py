@@ -20,7 +20,8 @@ def im2col():
     copies = " + ".join(f"{share:g}" for share in shares[patches == 5])
     say("""
         A convolution lays a small kernel on an image, multiplies each of the kernel's numbers by the pixel
-        under it, and adds up. It does so in every place. A 2 × 2 kernel has four places in a 3 × 3 image:
+        under it, and adds up the products. It does so in every place. A 2 × 2 kernel has four places in a
+        3 × 3 image:
         """)
     beside("image =", image, "   kernel =", kernel, "   y =", y)
     say(f"""
@@ -29,9 +30,9 @@ def im2col():
         """)
     beside("patches =", patches, "   · kernel =", kernel.reshape(4, 1), "   = y =", y.reshape(4, 1))
     say("""
-        Chapter 4 knows the gradients of a product. Write g, the gradient of y, and the kernel as columns. Then
+        Chapter 4 gave the gradients of a product. Write g, the gradient of y, and the kernel as columns. Then
         the gradient of the kernel is patchesᵀ g, and that of the table is g kernelᵀ. (Here patchesᵀ = patches,
-        since the kernel is as large as y. In general it is not.)
+        since the kernel is as large as y. In general, they differ.)
         """)
     column = g.reshape(4, 1)
     beside("g =", g, "  as a column:", column, "  patchesᵀ g =", patches.T @ column, "  g kernelᵀ =", shares)
@@ -76,7 +77,7 @@ def normalisation():
             y = (x - μ) / σ = {row(xhat)}, also called x̂
 
         Every y depends on every x, since μ and σ do. Still, most of the gradient can be seen without any
-        calculation. Here are two changes of x that do not change y:
+        calculation. Here are two changes in x that do not change y:
 
             shift:      x + 1                 y = {row(normal(x + 1))}
             stretch:    x + 0.1 · (x - μ)     y = {row(normal(x + 0.1 * (x - mu)))}
@@ -149,11 +150,12 @@ def valley():
 
             L(a, b) = (a² + {steep:g} b²) / 2       gradient: (a, {steep:g} b)       start: a = {start[0]:g}, b = {start[1]:g}
 
-        At the start the gradient is ({start[0]:g}, {steep * start[1]:g}): large along b, where the way is short, and small
-        along a, where it is long. Each step multiplies a by 1 - lr and b by 1 - {steep:g} lr. If lr > {2 / steep:g}, b
-        grows without end. The best choice makes both shrink equally fast: lr = 2 / {1 + steep:g} = {best:.4f}, with
-        factors {1 - best:.4f} and {1 - steep * best:.4f}. The second is negative: along b, every step goes too far, and ends
-        on the other side of the valley. This is the zigzag in the picture.
+        At the start the gradient is ({start[0]:g}, {steep * start[1]:g}): large along b, where the minimum
+        is near, and small along a, where it is far. Each step multiplies a by 1 - lr and b by 1 - {steep:g}
+        lr. If lr > {2 / steep:g}, b grows without end. The best choice makes both shrink equally fast: lr =
+        2 / {1 + steep:g} = {best:.4f}, with factors {1 - best:.4f} and {1 - steep * best:.4f}. The second
+        is negative: along b, every step goes too far, and ends on the other side of the valley. This is the
+        zigzag in the picture.
 
         Adam (Kingma & Ba 2015) keeps two averages for each parameter: m of its gradients, and v of their squares.
         β1 and β2 say how slowly m and v forget old gradients. (m and v start at 0, which Adam corrects for.) A

@@ -20,15 +20,16 @@ def players():
         data of its own, the fakes. D, the discriminator, says of any x how probable it is that x is real:
         D(x). D learns to tell real data from fakes, and G to make D take its fakes for real.
 
-        Both losses are cross-entropies. -ln p says how surprised you are by what you held to be p probable:
-        {cost(1)} if p = 1, {cost(0.5)} if p = 0.5, {cost(0.001)} if p = 0.001.
+        Both losses are cross-entropies. -ln p says how surprised you are when something happens to which
+        you gave probability p: {cost(1)} if p = 1, {cost(0.5)} if p = 0.5, {cost(0.001)} if p = 0.001.
 
             D's loss = mean of -ln D(x) over real x + mean of -ln(1 - D(x)) over fakes
             G's loss = mean of -ln D(x) over fakes
 
-        Let the real data be numbers around 2, with deviation 1. G adds its only parameter to z: G(z) = z + s. D has
-        two: D(x) = sigmoid(w x + c), with sigmoid(a) = 1 / (1 + e⁻ᵃ). `bce_with_logits(a, 1)` is the mean of
-        -ln sigmoid(a), and with 0, of -ln(1 - sigmoid(a)). First D learns alone:
+        Let the real data be numbers around 2, with standard deviation 1. G adds its only parameter to z:
+        G(z) = z + s. D has two: D(x) = sigmoid(w x + c), with sigmoid(a) = 1 / (1 + e⁻ᵃ).
+        `bce_with_logits(a, 1)` is the mean of -ln sigmoid(a), and with 0, of -ln(1 - sigmoid(a)). First D
+        learns alone:
         """)
     names = session("""
         import numpy as np
@@ -67,7 +68,7 @@ def players():
         is 2 ln 2 = {2 * math.log(2):.3f} then, and G's is ln 2 = {math.log(2):.3f}. So the losses of a GAN do not
         fall to 0, and do not say how good G is.
 
-        In the code: numgan/games/gan.py, `step`. demos/tiny_gan.py plays with real networks.
+        In the code: numgan/games/gan.py, `step`. demos/tiny_gan.py plays this game with real networks.
         """)
     return lambda: pictures.players(np.array(rows), (0, *STEPS[1:]))
 
@@ -97,9 +98,9 @@ def frozen():
     share = dropped / (dropped + sum(G_sizes) + sum(G_sizes[1:]) + sum(D_sizes))
     say(f"""
         D does not change in this step, since `g_optimizer` has G's parameters only. So nobody needs the gradients of
-        D's weights, and `with D.frozen():` saves their computation. (In a D with batch norm, it keeps the running
-        statistics as well.) The ops of this step give `from_op` a pair (input, vjp) for each of their {everything}
-        inputs. `from_op` keeps a pair only if its input needs a gradient:
+        D's weights, and `with D.frozen():` saves their computation. (In a D with batch norm, it also leaves
+        the running statistics unchanged.) The ops of this step give `from_op` a pair (input, vjp) for each
+        of their {everything} inputs. `from_op` keeps a pair only if its input needs a gradient:
 
             {everything}   if everything needs one, even the random numbers z
             {thawed}   as z is data
@@ -124,8 +125,8 @@ def frozen():
         {dropped:,} multiplications, {share:.0%} of those in the walk's matrix products, and nobody would have used
         the results.
 
-        `minimize`, which walks back, stands outside the block. What counts is whether D was frozen when its ops
-        ran: a pair that was not recorded cannot be walked.
+        `minimize`, which walks back, is called outside the block. What counts is whether D was frozen when
+        its ops ran: a pair that was not recorded cannot be walked.
 
         This one rule of `from_op` covers frozen parameters, plain data such as z, and values cut off with
         detach(). D's step uses the last: it treats G's images as data. No op has to know of any of them.

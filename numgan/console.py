@@ -1,4 +1,4 @@
-"""Where a script meets its user: every console, closed pipes, Ctrl-C, mistakes in one line, and options of one checked kind.
+"""How scripts talk to their user: any console, closed pipes, Ctrl-C, one-line errors, and types that check options.
 
 Read memory.py next.
 """

@@ -90,7 +90,7 @@ def mirrored_way(pays, kernel, strides, padding):
         correlate_adjoint_x    scatter x (C)             gather g (F)              F <= C
         correlate_adjoint_w    gather x (C)              gather g (F)              F < C
 
-    Hence the <=: where F = C, a gather, which only writes, is cheaper than a scatter, which reads and adds, too. There is no
+    Hence the <=: where F = C, a gather, which only writes, is cheaper than a scatter, which also reads and adds. There is no
     choice if the padding is wider than the kernel less one pixel, since the mirrored one would be negative.
     """
     mirrored = mirrored_padding(padding, kernel)

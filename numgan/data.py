@@ -23,7 +23,7 @@ def load(name, folder=None, size=None):
 
     name: "digits-10k", 10,000 digits that come with the package, sorted by label; "mnist" (n = 60,000), read from `folder` as
     in `mnist`; "house-numbers", 10,000 of `house_numbers`, from seed 0; "svhn" (n = 73,257), read from `folder` as in
-    `svhn`; or the path of your own, see `pictures.read`. These names come first: ./mnist is a path.
+    `svhn`; or the path of your own, see `pictures.read`. Names take precedence: write ./mnist for a path.
     size: None, or the pixels of a side to which all pictures are resampled.
     InputError for anything else, and for a folder given to a set other than mnist and svhn.
     """

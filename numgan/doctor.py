@@ -188,8 +188,8 @@ def diagnosis(found):
 class Doctor:
     """`remarks` for training.train: what the classifier sees in samples of digits; and one line, if the run needs it.
 
-    A sign is reported if both snapshots before had it, too: one sheet of `n` samples may miss a digit by chance. A run that
-    misses fewer digits than two snapshots ago is learning, and has not collapsed. Other grey images can have the size of
+    A sign is reported if the two previous snapshots had it, too: one sheet of `n` samples may miss a digit by chance. A run
+    that misses fewer digits than two snapshots ago is learning, and has not collapsed. Other grey images can have the size of
     digits: with digits=False, no samples are drawn.
     """
 

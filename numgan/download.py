@@ -132,6 +132,7 @@ def _transfer(url, part):
     try:
         response = urlopen(Request(url, headers={"Range": f"bytes={have}-"} if have else {}), timeout=TIMEOUT)
     except HTTPError as error:
+        error.close()
         if error.code == 416:  # there is nothing after `have` bytes: they are complete or wrong, and the checksum decides
             return
         raise

@@ -73,8 +73,8 @@ def divergence(mean, log_variance):
 class Beside(Layer):
     """Two networks side by side: the last `last` numbers of x go through `right`, all others through `left`.
 
-    (k + last,) -> (a + b,), for vectors (a,) and (b,). If `left` makes an image (h, w, a), the vector stands at each of its
-    pixels: (h, w, a + b).
+    (k + last,) -> (a + b,), for vectors (a,) and (b,). If `left` makes an image (h, w, a), the vector of `right` is repeated at
+    each of its pixels: (h, w, a + b).
     """
 
     def __init__(self, left, right, last):

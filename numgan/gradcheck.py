@@ -40,8 +40,8 @@ def gradcheck(f, *inputs, eps=1e-5, tolerance=1e-6, seed=0):
     inputs are float64 arrays, else InputError. f's result is multiplied by random numbers and summed to one number: with an
     upstream gradient of ones, a vjp that sends g to the wrong element would pass. Returns the largest error of an element,
     relative to the largest element of that input's gradient (or to 0.01, if that is larger). Raises AssertionError, naming
-    input and element, if it exceeds `tolerance`. At a kink, as of relu at 0, a right derivative fails as well: choose inputs
-    away from it.
+    input and element, if it exceeds `tolerance`. At a kink, such as that of relu at 0, even a correct derivative fails: choose
+    inputs away from it.
     """
     inputs = [np.asarray(x) for x in inputs]
     for i, x in enumerate(inputs):

@@ -30,7 +30,7 @@ FACES = (  # a font, the code of its digit 0, and by how many pixels its strokes
     ("DejaVuSerif", 0x30, (1, 2)), ("DejaVuSerif-Bold", 0x30, (0,)), ("cmr10", 0x30, (1, 2)), ("cmb10", 0x30, (0, 1)))
 BLANK = 10  # the glyph after those of the ten digits
 
-WORTH_KEEPING = 1000  # pictures; fewer are drawn in less time than a second
+WORTH_KEEPING = 1000  # pictures; fewer are drawn in less than a second
 
 
 def render(n, rng):

@@ -16,14 +16,15 @@ from .tensor import Parameter
 def lerp(a, b, t):
     """Linear interpolation, (1 - t) a + t b: codes (..., d), (..., d) and numbers t (...) -> (..., d), with broadcasting.
 
-    Half-way between two independent normal codes, it is about √½ times as long as they are. G was hardly trained on such codes.
+    The code half-way between two independent normal ones is about √½ times as long as they are. G was hardly trained on such
+    codes.
     """
     a, b, t, dtype = _ends("lerp", a, b, t)
     return ((1 - t) * a + t * b).astype(dtype)
 
 
 def slerp(a, b, t):
-    """Spherical interpolation along the arc from a to b (White 2016), shapes as for `lerp`. Codes of equal length keep it.
+    """Spherical interpolation along the arc from a to b (White 2016), shapes as for `lerp`. Equal lengths are preserved.
 
         sin((1 - t) Ω) / sin Ω · a + sin(t Ω) / sin Ω · b,    Ω the angle between a and b
 

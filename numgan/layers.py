@@ -48,8 +48,8 @@ class Linear(Layer):
     """What Dense and the convolutions share: weights w, drawn by `init`, and a bias b for each of `units` outputs, at first 0.
 
     With `weight_norm`, w = length · v / |v| for each output channel (Salimans & Kingma 2016, eq. 2): v gives the direction of
-    its weights, one number their length, and these are trained in the place of w. At first v = w, and the length is |w|. The
-    length is the attribute `g`, as in the paper; the ops' g, the incoming gradient, is something else.
+    its weights, one number their length, and these are trained instead of w. At first v = w, and the length is |w|. The length
+    is the attribute `g`, as in the paper; the ops' g, the incoming gradient, is something else.
     """
 
     output_axis = -1  # of w
@@ -131,7 +131,7 @@ class Conv2DTranspose(Conv2D):
 class ResizeConv2D(Conv2D):
     """UpSampling2D(2) and a Conv2D in one, (H, W, C) -> (2H, 2W, filters): a third of the work for 5 × 5 kernels.
 
-    For 3 × 3 kernels it is as much (see resize.resize_conv2d).
+    For 3 × 3 kernels the work is the same (see resize.resize_conv2d).
     """
 
     def __init__(self, filters, kernel_size, **options):

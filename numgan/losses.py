@@ -52,8 +52,8 @@ def _labels(op, labels, X):
 def bce_with_logits(x, t):
     """Binary cross-entropy of p = sigmoid(x) against targets t in [0, 1]: mean of -t ln p - (1 - t) ln(1 - p).
 
-    -ln p says how surprising it is when something happens that was held to be p probable: 0 if p = 1, 0.69 if p = 1/2, without
-    bound towards p = 0. To be sure and wrong costs most.
+    -ln p says how surprising an event is to which probability p was given: 0 if p = 1, 0.69 if p = 1/2, and unbounded as p
+    approaches 0. Being sure and wrong costs most.
 
     -ln p = softplus(-x) = softplus(x) - x and -ln(1 - p) = softplus(x), so L = mean(softplus(x) - t x): no logarithm of 0,
     whatever x is. softplus' = sigmoid, so dL/dx = (p - t) / n.
@@ -104,12 +104,12 @@ def l1(y, t):
 def softmax(x, axis=-1):
     """y = eˣ / Σ eˣ along the axis: from logits to probabilities.
 
-    ln y = x - ln Σ eˣ, and the change of ln Σ eˣ is Σ eˣ dx / Σ eˣ = Σ y dx. So dy / y = dx - Σ y dx, and
+    ln y = x - ln Σ eˣ, and the change in ln Σ eˣ is Σ eˣ dx / Σ eˣ = Σ y dx. So dy / y = dx - Σ y dx, and
 
         dL = <g, y dx> - <g, y Σ y dx> = <y g, dx> - <y Σ g y, dx>,   so dL/dx = y (g - Σ g y)
 
-    In words: a shift of all x does not reach y, so g loses its mean with weights y. For the same reason the largest x may be
-    subtracted first, and no exponential overflows.
+    In words: adding one number to all x does not change y, so the mean of g, weighted by y, is subtracted from g. For the same
+    reason the largest x may be subtracted first, and no exponential overflows.
     """
     x = as_tensor(x)
     exponentials = np.exp(x.data - x.data.max(axis, keepdims=True))

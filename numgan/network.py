@@ -72,7 +72,7 @@ class Layer:
     def load_state(self, state, where=None):
         """Copy in the `state()` of a network with the same layers. If it differs: InputError, and nothing has changed.
 
-        `where` stands at the beginning of the message: where the state came from; by default, the class of the network.
+        `where` begins the error message: where the state came from; by default, the class of the network.
         """
         load_arrays(self.state(), state, where or type(self).__name__)
         for p in self.parameters():
@@ -124,11 +124,11 @@ class Layer:
     def frozen(self):
         """Within this block nothing of this network changes: no gradients for its parameters, no new batch statistics.
 
-        Gradients still flow through it to its input: so a generator learns from a discriminator.
+        Gradients still flow through it to its input: this is how a generator learns from a discriminator.
 
-        The block stands around the forward pass, where a graph is recorded, not around `backward()`: no pair (parent, vjp) is
-        recorded for a frozen parameter, and where there is none, nothing can be walked. So an optimiser's `minimize` may stand
-        outside. Blocks may nest and overlap: a parameter stays frozen until the last of its blocks has ended.
+        Put the block around the forward pass, where the graph is recorded, not around `backward()`: no pair (parent, vjp) is
+        recorded for a frozen parameter, and `backward()` can only follow recorded pairs. So an optimiser's `minimize` can be
+        called outside. Blocks may nest and overlap: a parameter stays frozen until the last of its blocks has ended.
         """
         parameters = self.parameters()
         for p in parameters:
@@ -254,7 +254,7 @@ def values_per_item(network):
 
 
 def evaluate(network, x, function=None, pack=1):
-    """function(x), by default network(x), as an array: `network` in eval mode, no graph. `pack` rows of x make one row of it.
+    """function(x), by default network(x), as an array: `network` in eval mode, no graph. `pack` rows of x give one output row.
 
     At most 1,000 packs at a time, fewer if the values of all layers would take more than AT_ONCE bytes.
     """

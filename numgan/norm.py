@@ -26,7 +26,7 @@ def batch_norm(x, gamma, beta, eps=1e-3):
         <g, mean(dx)>    = Σᵢ gᵢ (1/M) Σⱼ dxⱼ          = Σⱼ ((1/M) Σᵢ gᵢ) dxⱼ          = <mean(g), dx>
         <g, x̂ mean(x̂ dx)> = Σᵢ gᵢ x̂ᵢ (1/M) Σⱼ x̂ⱼ dxⱼ    = Σⱼ ((1/M) Σᵢ gᵢ x̂ᵢ) x̂ⱼ dxⱼ    = <x̂ mean(g x̂), dx>
 
-    With dy = γ dx̂ for a change of x alone, and γ and σ the same for all rows of a channel:
+    With dy = γ dx̂ for a change in x alone, and γ and σ the same for all rows of a channel:
 
         dL = <g, γ dx̂> = <γ / σ (g - mean(g) - x̂ mean(g x̂)), dx>
 

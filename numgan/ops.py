@@ -1,7 +1,7 @@
 """Every elementary op beside its derivative.
 
 Each function computes its value y and returns it with one vjp per input. A vjp takes g = dL/dy and gives dL/d(input). The
-docstrings derive it from what g means: a small change dy of y changes L by dL = <g, dy>, where <a, b> is the sum of all
+docstrings derive it from what g means: a small change dy in y changes L by dL = <g, dy>, where <a, b> is the sum of all
 products of corresponding elements. Write dy in terms of dx, then move everything but dx to the left of the comma: what stands
 there is dL/dx. For y = x², dL = <g, 2x dx> = <2x g, dx>, so dL/dx = 2x g: `from_op(X * X, (x, lambda g: 2 * X * g))`. A factor
 that multiplies elementwise moves over unchanged, <g, b dx> = <g b, dx>; a matrix is transposed when it moves over:

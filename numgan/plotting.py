@@ -153,8 +153,9 @@ def save_plane(path, surface, extent, points, centres, title):
 def draw_graph(tensor, path=None, *, axes=None, **options):
     """Draw how a value was computed, from its inputs at the top down to itself, with the gradients that flow back up.
 
-    A black line leads from each value to what was computed from it. Where both are one number, the red number beside it is the
-    local derivative: a gradient is the sum, over the lines down, of this times the gradient there. What is frozen is grey.
+    A black line leads from each value to what was computed from it. Where both are one number, the red number beside the line
+    is the local derivative. A value's gradient is a sum over the lines that lead down from it: the red number times the
+    gradient at the lower end. What is frozen is grey.
 
     path     a PNG or SVG file to write
     axes     matplotlib axes to draw into, by default those of a new Figure

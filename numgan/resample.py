@@ -1,4 +1,4 @@
-"""Resizing images: they shrink by means of areas, and grow by cubic interpolation.
+"""Resizing images: shrinking takes the means of areas, enlarging uses cubic interpolation.
 
 Both are linear and treat rows and columns alike: with a matrix R (new, old), whose rows add up to 1, an image X becomes R X Rᵀ.
 Arrays, no gradients. Read matlab.py next.
@@ -96,7 +96,7 @@ def cubic(old, new):
     """Cubic convolution (Keys 1981), (new, old): a new pixel is a sum of the four old ones around its centre.
 
     Pixels are points at the centres of their squares. Beyond the border, the outermost pixel is repeated. Elsewhere, quadratic
-    functions stay what they are.
+    functions are reproduced exactly.
     """
     centres = (np.arange(new) + 0.5) * (old / new) - 0.5
     matrix = np.zeros((new, old))

@@ -1,4 +1,4 @@
-"""Upsampling by copies and by pixel shuffle, and the resize-convolution computed at the small size: second reading, for speed.
+"""Upsampling by copies and pixel shuffle, and resize-convolution computed at the small size, for speed. For a second reading.
 
 Legend as in conv.py: x (N, H, W, C) images, w (kh, kw, C, F) kernels. Everything here is linear and composed of known ops:
 there is nothing new to differentiate. Read residual.py next.
@@ -35,7 +35,7 @@ def depth_to_space(x, block=2):
 
 
 def resize_conv2d(x, w):
-    """conv2d(upsample(x, 2), w) on "same" padding, exactly, with 36 instead of 100 multiplications for a 5 × 5 kernel.
+    """conv2d(upsample(x, 2), w) with "same" padding, exactly, with 36 instead of 100 multiplications for a 5 × 5 kernel.
 
     (N, H, W, C), (kh, kw, C, F) -> (N, 2H, 2W, F); the figures are per pixel of x, channel and filter.
     Odena, Dumoulin & Olah 2016 for why to upsample like this.

@@ -1,4 +1,4 @@
-"""A piece of a function replaced for a while: how a fault is planted, to see whether a check finds it.
+"""Part of a function replaced temporarily: how a fault is planted, to see whether a check finds it.
 
 tests/proof/mutants.py plants hundreds, demos/break_it.py one at a time. Read plotting.py next.
 """

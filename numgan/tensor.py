@@ -1,11 +1,11 @@
 """A value that remembers how it was computed, and the one loop that walks back and hands out gradients.
 
 How much does a number L, the loss, change if a value that it was computed from changes a little? The gradient of that value
-holds the answer, dL/d(element), for each of its elements. L's own is 1. Where y = f(x) and dL/dy is known, only the derivative
-of f is missing to give dL/dx: the chain rule. Where x is used in several places, a change of x reaches L through each of them,
-and dL/dx is the sum of what they contribute. So one walk from L back to its inputs finds all gradients, and no op needs to know
-about another. Take two leaves (values that no op computed), x = 3 and w = 2. A vjp, g ↦ …, is an op's derivative as a function
-of the incoming gradient g:
+holds the answer, dL/d(element), for each of its elements. L's own is 1. If y = f(x) and dL/dy is known, only the derivative of
+f is needed to find dL/dx: this is the chain rule. Where x is used in several places, a change in x reaches L through each of
+them, and dL/dx is the sum of what they contribute. So one walk from L back to its inputs finds all gradients, and no op needs
+to know about another. Take two leaves (values that no op computed), x = 3 and w = 2. A vjp, g ↦ …, is an op's derivative as a
+function of the incoming gradient g:
 
     born   value             parents: pairs (parent, vjp)
       0    x = 3             none: a leaf
@@ -42,13 +42,13 @@ _no_grad = ContextVar("no_grad", default=0)  # how many no_grad blocks are open,
 class Tensor:
     """An array in a graph of computations.
 
-    data           ndarray of floats, not copied: whoever wraps an array hands it over, since later vjps may read it.
+    data           ndarray of floats, not copied: do not change an array after wrapping it, since vjps may read it later.
                    Every op keeps its dtype (float32 to train, float64 to check)
     grad           of a leaf that requires a gradient, once `backward()` of a loss L has run: dL/d(data), an array of its own
                    of the same shape and dtype. None before, and always for values that an op computed
     requires_grad  whether anybody wants that gradient
-    born           a running number, larger than that of every value this one was computed from. If an optimiser has updated a
-                   parameter among these since, that parameter's number is larger, and `backward()` refuses
+    born           a running number, larger than that of every value this one was computed from. If one of these is a parameter
+                   that an optimiser has since updated, its number is larger, and `backward()` raises InputError
     parents        () for a leaf or a constant; None once `backward()` has walked through; else one pair (parent, vjp) per
                    input that the value was computed from and that requires a gradient:
 
@@ -56,7 +56,7 @@ class Tensor:
                                     (b, g ↦ Aᵀ g)
 
     captured       frozen parameters, to which no pair leads, but whose array a vjp may still read; and parameters whose
-                   memory `data` shares (after a reshape). `backward()` refuses if one of these has been updated since
+                   memory `data` shares (after a reshape). `backward()` raises InputError if one of these has been updated since
 
     A vjp (vector-Jacobian product) maps dL/d(this value) to the part of dL/d(parent) that flows through this op.
     NumPy's functions do not take Tensors: instead of np.log(x) or np.mean(x), write numgan.log(x) or x.mean().
@@ -178,8 +178,8 @@ class Tensor:
 class Parameter(Tensor):
     """A leaf that is trained. `name` says where in a network it sits, such as "2_Conv2D.w".
 
-    It requires a gradient if `trainable` (which assigning to `requires_grad` sets) and if no `frozen()` block is open:
-    `frozen` counts those.
+    It requires a gradient if `trainable` is true (assigning to `requires_grad` sets it) and no `frozen()` block is open:
+    `frozen` counts the open ones.
     """
 
     __slots__ = ("frozen", "name", "trainable")
@@ -221,9 +221,9 @@ def _like(value, tensor):
 def from_op(value, *inputs):
     """The result of an op: its value, and one pair (tensor, vjp) per input. A vjp returns g, a view of g or a new array.
 
-    An input that needs no gradient is dropped here, and with it its vjp and the arrays that the vjp captured. Constants,
-    frozen parameters, detached values and no_grad are all this one filter, and no op has to think of them. The other vjps
-    may still read a dropped parameter's memory: `captured` remembers it, so that `backward()` notices if it was updated.
+    An input that needs no gradient is dropped here, and with it its vjp and the arrays that the vjp captured. This one filter
+    handles constants, frozen parameters, detached values and no_grad, and no op has to deal with them. The other vjps may still
+    read a dropped parameter's memory: `captured` remembers it, so that `backward()` notices if it was updated.
     """
     y = Tensor(_like(value, inputs[0][0]))
     if any(tensor.dtype != y.dtype for tensor, _ in inputs):

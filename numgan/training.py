@@ -36,13 +36,13 @@ HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
 def train(run, steps, every=200, remarks=None):
     """Train until the run has done `steps` steps in all; draw and save every `every` steps and at the end. Returns run.history.
 
-    remarks(run), lines of text, are printed after each sheet but that of step 0. Ctrl-C (or SIGTERM, SIGHUP) finishes the
+    remarks(run), lines of text, are printed after each sheet except that of step 0. Ctrl-C (or SIGTERM, SIGHUP) finishes the
     step, saves, reports where, and raises KeyboardInterrupt; a second Ctrl-C or SIGTERM stops at once. A signal that the
     process was started to ignore (`nohup`) stays ignored. A loss that is not finite raises FloatingPointError; the last good
     checkpoint stays. A run that has done all its steps, but was killed before its last picture, draws it.
 
-    Raises InputError for bad arguments, if another process is at work in the run's folder, and if that holds files which the
-    run would replace but has not made.
+    Raises InputError for bad arguments, if another process is at work in the run's folder, and if the folder holds files that
+    the run would replace but did not make.
     """
     for name, value in {"steps": steps, "every": every}.items():
         if not (isinstance(value, (int, np.integer)) and 1 <= value <= 10**12):
@@ -190,7 +190,7 @@ def _log(run):
     try:
         yield lambda row: _write_rows(file, [row], header=row["step"] == 1)
     finally:
-        with suppress(OSError):  # all rows are written, or the error is under way that says why they are not
+        with suppress(OSError):  # all rows are written, or an error that says why not is being raised
             file.close()
 
 

@@ -49,11 +49,12 @@ def test_a_run_that_was_killed_can_be_started_again_or_resumed(tmp_path, awaited
     first = started("--steps", "100000", "--out", "run", cwd=tmp_path)
     wait_for(tmp_path / "run" / awaited, first)
     first.kill()
-    first.wait()
+    first.communicate()
     saved = (tmp_path / "run" / "checkpoint.npz").exists()
     again = ["--resume", "run/checkpoint.npz"] if saved else ["--out", "run"]
     second = started("--steps", "3", *again, cwd=tmp_path)
-    assert second.wait() == 0, second.stderr.read()
+    _, errors = second.communicate()
+    assert second.returncode == 0, errors
     names = {name.replace("\\\\", "/") for name in contents(tmp_path / "run")}
     assert not [name for name in names if os.path.basename(name).startswith(".")]
     assert names >= {"checkpoint.npz", "log.csv", "curves.png", "progress.gif", "samples/step_000003.png"}
@@ -187,7 +188,7 @@ def test_a_killed_process_leaves_no_lock(tmp_path):
     with pytest.raises(InputError, match="another run"), alone_in(tmp_path, wait=False):
         raise AssertionError("not reached")
     holder.kill()
-    holder.wait()
+    holder.communicate()
     with alone_in(tmp_path, wait=False):
         pass
 

@@ -25,8 +25,8 @@ class CyCADA(CycleGAN):
 
     f_Y, p_Y  `classifier`, which was trained with labelled y (eq. 1) and is no longer trained, and the digits that it reads
     f_X, p_X  `student`, which learns to read x without labels, and the digits that it reads. It learns from those x whose
-              digit it is sure of (fixmatch.py) and, in place of each other x, from an F(y), with the digit that f_Y reads in
-              y (the paper has the label of y). All are distorted first
+              digit it is sure of (fixmatch.py). In place of every x that it is not sure of, it learns from an F(y), with the
+              digit that f_Y reads in y (the paper uses the label of y). All are distorted first
 
     The first two terms are eq. 4, but in the paper f_Y reads x as well. The third is not in the paper: f_Y misreads
     handwriting, and so what it reads in F(y) need not be what others read there. The paper's second GAN, on features, is left

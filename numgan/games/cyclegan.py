@@ -42,7 +42,7 @@ class Fakes:
         self.images, self.filled, self.rng = np.zeros((REMEMBERED, *shape), dtype), np.zeros((), np.int64), rng
 
     def exchanged(self, fakes):
-        """The given fakes; once the buffer is full, half of them in exchange for older ones (Shrivastava et al. 2017, 2.3)."""
+        """The given fakes; once the buffer is full, about half are swapped for older ones (Shrivastava et al. 2017, 2.3)."""
         shown = fakes.copy()
         for i, fake in enumerate(fakes):
             if self.filled < REMEMBERED:

@@ -29,8 +29,8 @@ class FixMatchSGAN(SGAN):
 
     L_D takes one mean over the images with given labels and those with D's, and so does class_accuracy. The paper takes the
     mean over those with given labels, and adds the sum over the others, divided by the number of all u. There, D labels a
-    copy that is flipped or shifted, and is sure from 0.95 on; and labelled images are changed in that way only. The ten digits
-    should be about equally frequent in u.
+    copy that is flipped or shifted, and counts as sure at 0.95 or more; labelled images are changed only in that way. The ten
+    digits should be about equally frequent in u.
     """
 
     def build(self):

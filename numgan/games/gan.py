@@ -32,7 +32,7 @@ from .minibatch import Minibatch, PixelRange, check_images, split
 class GAN(Game):
     """Two networks, two optimisers, and `step`, one round of Algorithm 1.
 
-    latent_dim  random numbers in a code; in most games that is all of it
+    latent_dim  how many random numbers a code has; in most games it has nothing else
     d_steps     k of Algorithm 1: steps of D, each on its own minibatch, per step of G
     lr, beta1   Adam's, for both players
     d_lr        D's learning rate, if it is not lr: each player may need its own (Heusel et al. 2017)

@@ -67,7 +67,7 @@ def check_labels(labels, images, lowest, where):
 
 
 def split(images, labels, k):
-    """Split images and labels into k shares: each is every k-th of them, starting from the first, the second, ….
+    """Split images and labels into k shares: share i takes every k-th of them, starting from the i-th.
 
     So if the first half of the images is labelled and the second is not, every share has some of both: as many of one as of
     the other, if k divides the halves.

@@ -1,4 +1,4 @@
-"""SRGAN: a generator that enlarges images four times, and draws what the small image does not say (Ledig et al. 2017).
+"""SRGAN: a generator that enlarges images four times, and draws what the small image does not show (Ledig et al. 2017).
 
 Read stackgan.py next.
 """
