@@ -7,7 +7,7 @@ import numpy as np
 
 from numgan import InputError, console, data
 from numgan.batches import ImageBatches
-from numgan.doctor import COVERED, DIGITS, WINDOW, diagnosis, examine, reading, signs
+from numgan.doctor import COVERED, WINDOW, diagnosis, draws_digits, examine, reading, signs
 from numgan.games import GAN
 from numgan.run import load_record
 
@@ -26,7 +26,7 @@ def main():
     if not isinstance(game, GAN):
         raise InputError(f"{path}: expected a game of one G and one D, got {type(game).__name__}")
     real = None
-    if game.image_shape == DIGITS and about.get("data", "mnist") in data.NAMES:
+    if draws_digits(game) and about.get("data", "mnist") in data.NAMES:
         real = ImageBatches(data.digits_10k()[0], 1, np.random.default_rng(0)).examples(SAMPLES)
     seen = examine(game, history, images, real, SAMPLES)
     kind = "points" if len(game.image_shape) == 1 else "images"

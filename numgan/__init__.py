@@ -65,7 +65,7 @@ from .ops import (
 from .optim import SGD, Adam, LinearDecay, MovingAverage
 from .residual import PixelShuffle, PReLU, Residual
 from .resize import depth_to_space, resize_conv2d, upsample
-from .tensor import Parameter, Tensor, no_grad
+from .tensor import Parameter, Tensor, from_op, no_grad
 
 __version__ = "0.1.0"
 __all__ = [name for name, value in list(globals().items())  # `import *` leaves abs, max and sum to Python

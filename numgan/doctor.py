@@ -30,7 +30,8 @@ class Figures:
     d_real, d_fake  D(x) and D(G(z)): near 1 for what D takes to be real, near 0 for fake; only where G learns from these
                     scores. Means of the last WINDOW steps, as the losses
     d_loss, g_loss  the losses
-    worst           the largest absolute value that either loss has had so far, as a mean of WINDOW steps
+    worst           the largest absolute value that either loss has had so far, as a mean of WINDOW steps; only of the
+                    losses that are in numgan: what others sum up may be large
     real_label      the value that D(x) is trained towards
     saturating      whether G minimises ln(1 - D(G(z)))
     spread          diversity of samples, divided by the data's
@@ -60,13 +61,14 @@ class Figures:
 def examine(game, history, images, real, n=200):
     """The Figures of a game after `history` (as Run.history). n samples are drawn; `real` are data to compare with, or None."""
     seen = Figures(images, window=min(WINDOW, len(history)))
-    scored = isinstance(getattr(game, "losses", None), Scored) and getattr(game, "objective", "") != "feature matching"
+    known = isinstance(getattr(game, "losses", None), Scored)  # the losses' size means something
+    scored = known and getattr(game, "objective", "") != "feature matching"
     for name in ("d_loss", "g_loss", *(("d_real", "d_fake") if scored else ())):
         if history and name in history[-1]:
             sums = np.cumsum([0.0, *(row[name] for row in history)])
             means = (sums[seen.window:] - sums[:-seen.window]) / seen.window
             setattr(seen, name, means[-1])
-            if name.endswith("loss"):
+            if known and name.endswith("loss"):
                 seen.worst = np.fmax(seen.worst, abs(means).max())
     if scored:
         seen.real_label = game.losses.real_label
@@ -83,6 +85,11 @@ def examine(game, history, images, real, n=200):
         if samples.shape[1:] == DIGITS:
             seen.counts = metrics.digit_histogram(metrics.load_classifier().probabilities(samples))
     return seen
+
+
+def draws_digits(game):
+    """Whether a game's samples have the size of digits, so that the classifier can read them."""
+    return getattr(game, "draws", False) and game.image_shape == DIGITS
 
 
 def path(optimizer):
@@ -198,7 +205,7 @@ class Doctor:
 
     def __call__(self, run):
         """The lines."""
-        digits = self.digits and getattr(run.game, "image_shape", None) == DIGITS
+        digits = self.digits and draws_digits(run.game)
         seen = examine(run.game, run.history, run.step * run.batches.size, run.batches.examples(self.n) if digits else None,
                        self.n)
         if seen.counts is not None:

@@ -26,7 +26,8 @@ class Layer:
     built      whether the layer is part of a complete network; if so, it keeps its parameters when it joins another one
 
     Parameters, buffers (plain arrays that belong to the state but are not trained, such as batch statistics) and inner layers
-    are found by walking the attributes in the order of their definition, and the lists, tuples and dicts among them.
+    are found by walking the attributes in the order of their definition, and the lists, tuples and dicts among them. Change a
+    buffer in place, self.t[...] = 0: `self.t = self.t + 1` would make it a plain number.
     A layer prints as it was written, such as Dense(256).
     """
 
@@ -47,7 +48,7 @@ class Layer:
         """Make what is needed for inputs of `shape`. Raises InputError if they do not suit the layer."""
 
     def forward(self, x):
-        """(N, *shape) -> (N, *output shape), Tensors."""
+        """(N, *shape) -> (N, *output shape), Tensors. N may be 0: so a Sequential finds the output shape."""
         raise NotImplementedError
 
     def __call__(self, x):
@@ -66,8 +67,14 @@ class Layer:
 
     def state(self):
         """Name -> array (no copy) of every parameter and buffer."""
-        return {name: item.data if isinstance(item, Parameter) else item
-                for name, item in self.walk() if not isinstance(item, Layer)}
+        items = [(name, item.data if isinstance(item, Parameter) else item)
+                 for name, item in self.walk() if not isinstance(item, Layer)]
+        state = dict(items)
+        if len(state) < len(items):
+            names = [name for name, _ in items]
+            double = next(name for name in state if names.count(name) > 1)
+            raise InputError(f"{type(self).__name__}: expected one array called {double}, got several (keys of a dict?)")
+        return state
 
     def load_state(self, state, where=None):
         """Copy in the `state()` of a network with the same layers. If it differs: InputError, and nothing has changed.
@@ -191,7 +198,7 @@ class Sequential(Layer):
     def __init__(self, *layers, input_shape=None, rng=None, dtype=np.float32):
         self.stack = layers
         for i, layer in enumerate(layers):
-            if not isinstance(layer, Layer) or layer in layers[:i]:
+            if not isinstance(layer, Layer) or any(layer is other for other in layers[:i]):
                 raise InputError(f"Sequential: layer {i}: expected a new Layer such as Dense(10), "
                                  f"got {' '.join(repr(layer).split())}")
             setattr(self, f"{i}_{type(layer).__name__}", layer)  # its name in `walk`
@@ -242,7 +249,7 @@ class Sequential(Layer):
         rows = [("layer", "output shape", "parameters")]
         for layer, shape in zip(self.stack, self.output_shapes, strict=True):
             rows.append((type(layer).__name__, str(shape), f"{sum(a.size for a in layer.state().values()):,}"))
-        total, trainable = sum(a.size for a in self.state().values()), sum(p.size for p in self.parameters())
+        total, trainable = sum(a.size for a in self.state().values()), sum(p.size for p in self.parameters() if p.trainable)
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [f"{a:{widths[0]}}  {b:{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
         return "\n".join([*lines, f"total {total:,}, trainable {trainable:,}, non-trainable {total - trainable:,}"])

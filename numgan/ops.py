@@ -238,8 +238,8 @@ def concatenate(tensors, axis=0):
     if len({t.dtype for t in tensors}) != 1:
         raise InputError(f"concatenate: expected tensors of one dtype, got {[f'{t.dtype} {t.shape}' for t in tensors]}")
     y = np.concatenate([t.data for t in tensors], axis)
-    ends = np.cumsum([t.shape[axis] for t in tensors])[:-1]
-    return from_op(y, *((t, lambda g, i=i: np.split(g, ends, axis)[i]) for i, t in enumerate(tensors)))
+    ends = np.cumsum([0, *(t.shape[axis] for t in tensors)])
+    return from_op(y, *((t, lambda g, i=i: np.split(g, ends[i:i + 2], axis)[1]) for i, t in enumerate(tensors)))
 
 
 def pad(x, widths):
@@ -284,7 +284,7 @@ def max(x, axis=None, keepdims=False):
 
 def repeat(g, shape, axis, keepdims):
     """The transpose of a sum: g, which lacks the summed axes unless `keepdims`, repeated along them to `shape`."""
-    if not keepdims:
+    if shape and not keepdims:
         g = np.expand_dims(g, tuple(range(len(shape))) if axis is None else axis)
     return np.broadcast_to(g, shape)
 

@@ -72,11 +72,11 @@ class Optimizer:
                                  f"got {p.grad.dtype} {p.grad.shape}")
             if not np.isfinite(p.grad).all():
                 raise FloatingPointError(f"the gradient of {p.name} {p.shape} is not finite")
+            p.data = np.require(p.data, requirements="CW")  # so that the blocks below are views of it, and can change
         rate = self.rate
         self.check_range("lr", rate, 0, np.inf)
         self.t += 1
         for p, *state in zip(self.parameters, *self.moments, strict=True):
-            p.data = np.asarray(p.data, order="C")  # so that the blocks below are views of it
             arrays = [a.reshape(-1) for a in (p.data, p.grad, *state)]
             for i in range(0, p.size, BLOCK):
                 self.update(rate, *(a[i:i + BLOCK] for a in arrays))

@@ -35,11 +35,11 @@ class Run:
     def __init__(self, game, batches, out, about=None, draw=None):
         check_memory(batches.size * game.bytes_per_item(), f"batches of {batches.size}")
         game.check(*batches.first())
-        checkpoint.as_saved(game.settings, f"{type(game).__name__}: settings")
+        check_saveable(game)
         for rng in game.rng, batches.rng:
             if not isinstance(rng.bit_generator, np.random.PCG64):  # the kind that load makes
                 raise InputError(f"Run: expected rng=numpy.random.default_rng(seed), got {type(rng.bit_generator).__name__}")
-        self.game, self.batches, self.out = game, batches, Path(out)
+        self.game, self.batches, self.out, self.names = game, batches, Path(out), game.state().keys()
         self.about = checkpoint.as_saved(about or {}, "Run: about")
         self.history, self.saved = [], None
         self.inputs = game.looks.inputs(game, np.random.default_rng(0))
@@ -56,11 +56,17 @@ class Run:
         return self.out / "checkpoint.npz"
 
     def save(self):
-        """Write the checkpoint. If a parameter, buffer or moment is not finite: FloatingPointError, and the old one stays."""
+        """Write the checkpoint. If a parameter, buffer or moment is not finite: FloatingPointError, and the old one stays.
+
+        InputError if the game's state has lost or gained an array since the run began: it could not be loaded again.
+        """
         state = self.game.state()
+        if changed := sorted(state.keys() ^ self.names):
+            raise InputError(f"{type(self.game).__name__}: expected the same arrays as when the run began, got other "
+                             f"{', '.join(changed):.200}; change an array in place, as in k[...] = 0, so that it stays one")
         for name, array in state.items():
             if not np.isfinite(array).all():
-                raise FloatingPointError(f"{name} is no longer finite")
+                raise FloatingPointError(f"{name} is not finite")
         arrays = {f"game.{name}": array for name, array in state.items()}
         columns = list(self.history[0]) if self.history else []
         arrays |= {"z": self.inputs, "history": np.array([[row[c] for c in columns] for row in self.history], np.float64)}
@@ -101,9 +107,22 @@ class Run:
         return run
 
 
+def check_saveable(game):
+    """InputError if a checkpoint of this game could not be loaded again, or would lack a part of it."""
+    kind = type(game).__name__
+    if games.GAMES.get(kind) is not type(game):
+        raise InputError(f"{kind}: expected a game that can be loaded again: first numgan.games.GAMES[{kind!r}] = {kind}")
+    checkpoint.as_saved(game.settings, f"{kind}: settings")
+    for name, value in vars(game).items():
+        parts = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple, set)) else ()
+        if any(hasattr(part, "state") or isinstance(part, np.ndarray) for part in parts):
+            raise InputError(f"{kind}.{name}: expected networks, optimisers and arrays as attributes of their own, which are "
+                             f"saved; got a {type(value).__name__} of them, which is not")
+
+
 def _history(columns, rows, looks):
     """One dict per row. InputError unless the columns are a step, counted from 1, and at least all figures to be shown."""
-    needed = {"step", *looks.progress.values(), *(name for names in looks.panels.values() for name in names)}
+    needed = {"step"} | looks.figures()
     if len(rows) and not (isinstance(columns, list) and columns[0] == "step" and len(set(columns)) == len(columns)
                           and needed <= set(columns) and all(str(name).isprintable() for name in columns)):
         names = ", ".join(sorted(needed - {"step"}))
@@ -149,8 +168,9 @@ def continued(run, may_differ=()):
     if not run.path.exists():
         return run
     found = Run.load(run.path, run.batches, run.out, draw=run.draw)
-    same_run(run.path, {"game": type(run.game).__name__, **run.game.settings},
-             {"game": type(found.game).__name__, **found.game.settings})
+    wanted, saved = ({"game": type(game).__name__, **checkpoint.as_saved(game.settings, "settings")}
+                     for game in (run.game, found.game))
+    same_run(run.path, wanted, saved)
     same_run(run.path, dict.fromkeys(found.about) | run.about, found.about, may_differ)
     found.about = run.about
     return found
@@ -184,7 +204,7 @@ def recorded(path, options, defaults, may_differ):
 
 
 class Rationed(np.random.Generator):
-    """Draws initial weights, `left` numbers at most: a checkpoint whose settings ask for more than it holds is refused at once.
+    """Draws initial weights, `left` numbers at most: a checkpoint whose settings ask for far more than it holds is refused.
 
     Otherwise networks of any size would be built before they are compared with the arrays that are there.
     """
@@ -220,10 +240,11 @@ FORMER_DEFAULTS = {"dropout": 0.3, "categories": 0}  # of ConvolutionalGAN's set
 
 def _game(about, arrays, rng):
     """The game that a checkpoint describes, even if an earlier version wrote it."""
-    arrays = {name.replace("game.sampler.", "game.g_average."): array for name, array in arrays.items()}  # its former name
     former = FORMER_SETTINGS.get(about["game"], {}).items()
     settings = {name: value for name, value in about["settings"].items() if (name, value) not in former}
     kind = games.GAMES.get(about["game"], object)
+    if issubclass(kind, GAN):
+        arrays = {name.replace("game.sampler.", "game.g_average."): array for name, array in arrays.items()}  # its former name
     if issubclass(kind, ConvolutionalGAN):
         settings = FORMER_DEFAULTS | settings
     if issubclass(kind, GAN) and not any(name.startswith("game.g_average.") for name in arrays):
@@ -232,14 +253,14 @@ def _game(about, arrays, rng):
         if isinstance(value, int) and abs(value) >= 2**63:
             raise InputError(f"expected a number below 2⁶³ as {name:.40}, got a larger one")
     rationed = Rationed(rng.bit_generator)
-    rationed.left = sum(array.size for array in arrays.values())
+    rationed.left = 10**7 + 10 * sum(array.size for array in arrays.values())
     game = games.build(about["game"], settings, rationed)
     rationed.left = math.inf
     saved = {name.removeprefix("game."): array for name, array in arrays.items() if name.startswith("game.")}
     for name, array in saved.items():
-        if array.dtype.kind == "i" and not ((array >= 0) & (array < 2**53)).all():
+        if name.endswith(".t") and not ((array >= 0) & (array < 2**53)).all():
             raise InputError(f"{name}: expected a number of steps >= 0, got {array.min()} … {array.max()}")
-    if any(name.startswith("g_average.") for name in saved):  # earlier versions' averages had no warm-up: it is over
+    if "g_average.t" in game.state():  # earlier versions' averages had no warm-up: it is over
         saved.setdefault("g_average.t", np.array(2**52))
     game.load_state(saved)
     rng.bit_generator.state = about["rng"]["game"]

@@ -60,9 +60,10 @@ class Tensor:
 
     A vjp (vector-Jacobian product) maps dL/d(this value) to the part of dL/d(parent) that flows through this op.
     NumPy's functions do not take Tensors: instead of np.log(x) or np.mean(x), write numgan.log(x) or x.mean().
+    `x += y` makes a new value, as it does for numbers; and x == y says whether they are the same object. Compare x.data.
     Copying or pickling a leaf makes a new leaf without gradient, born now; a value with a history is refused.
 
-    Raises InputError if `data` is not of a floating-point dtype.
+    Raises InputError if `data` is not of a floating-point dtype of at least 32 bits.
     """
 
     __slots__ = ("__weakref__", "born", "captured", "data", "grad", "parents", "requires_grad")
@@ -70,8 +71,11 @@ class Tensor:
 
     def __init__(self, data, *, requires_grad=False):
         self.data = np.asarray(data)
-        if not np.issubdtype(self.data.dtype, np.floating):
-            raise InputError(f"Tensor: expected floating-point data, got {self.data.dtype}; use .astype(np.float32)")
+        if self.data.dtype.kind != "f" or self.data.dtype.itemsize < 4:
+            raise InputError(f"Tensor: expected floating-point data of 32 bits or more, got {self.data.dtype}; "
+                             "use .astype(np.float32)")
+        if not self.data.dtype.isnative:  # big-endian, as some files are
+            self.data = self.data.astype(self.data.dtype.newbyteorder("="))
         self.grad, self.requires_grad = None, requires_grad
         self.parents = self.captured = ()
         self.born = next(_births)
@@ -84,7 +88,8 @@ class Tensor:
     @property
     def op(self):
         """Name of the op that made this value: the function its vjps were written in ("" for a leaf)."""
-        return self.parents[0][1].__qualname__.partition(".")[0] if self.parents else ""
+        vjp = self.parents[0][1] if self.parents else None
+        return getattr(vjp, "__qualname__", type(vjp).__name__).partition(".")[0] if vjp else ""
 
     def __repr__(self):
         origin = f", from {self.op}" if self.op else ", requires_grad=True" if self.requires_grad else ""
@@ -138,6 +143,7 @@ class Tensor:
             node = tape.pop()  # the youngest: nothing that is left was computed from it, so its gradient is complete
             if node.parents:
                 g = gradients.pop(node)
+                g.flags.writeable = False  # others may hold it as well: a vjp that changes it ends in an error
                 for parent, vjp in node.parents:  # the chain rule
                     _add_gradient(gradients, parent, vjp(g), node.op, g)
                 node.parents, node.captured = None, ()
@@ -173,6 +179,29 @@ class Tensor:
             if not np.isfinite(node.data).all():
                 return f"{node.op or getattr(node, 'name', 'an input')} of shape {node.shape}"
         return ""
+
+    # ---- what Python or NumPy would otherwise do without a word
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("NumPy's functions do not take Tensors: use numgan's, or x.data for the array")
+
+    def __eq__(self, other):
+        if not isinstance(other, Tensor):
+            raise TypeError(f"a Tensor equals only itself, and cannot be compared with {type(other).__name__}: use x.data")
+        return self is other
+
+    __hash__ = object.__hash__
+
+    def _in_place(self, other):
+        """x += y: Python then makes a new x, x + y. A parameter, or another leaf that learns, would drop out of training."""
+        if self.parents == () and (self.requires_grad or isinstance(self, Parameter)):
+            raise InputError("a leaf that learns cannot become another value: change its array, p.data += ..., then p.moved()")
+        return NotImplemented
+
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = _in_place
 
 
 class Parameter(Tensor):
@@ -219,7 +248,8 @@ def _like(value, tensor):
 
 
 def from_op(value, *inputs):
-    """The result of an op: its value, and one pair (tensor, vjp) per input. A vjp returns g, a view of g or a new array.
+    """The result of an op: its value, and one pair (tensor, vjp) per input. A vjp returns g, a view of g or a new array, and
+    never changes g.
 
     An input that needs no gradient is dropped here, and with it its vjp and the arrays that the vjp captured. This one filter
     handles constants, frozen parameters, detached values and no_grad, and no op has to deal with them. The other vjps may still

@@ -62,9 +62,7 @@ def train(run, steps, every=200, remarks=None):
             with _located(run, run.step + 1):
                 figures = run.game.step(*next(run.batches))
                 row = {"step": run.step + 1} | {name: float(figure) for name, figure in figures.items()}
-                if run.history and row.keys() != run.history[0].keys():
-                    raise InputError(f"{run.saved}: expected a history of {', '.join(row)}, "
-                                     f"got {', '.join(map(str, run.history[0])):.200}")
+                _check_figures(run, row)
                 row = {name: row[name] for name in run.history[0]} if run.history else row  # in one order
                 write_row(row)
             run.history.append(row)
@@ -85,6 +83,16 @@ def train(run, steps, every=200, remarks=None):
         with _located(run, run.step):
             plotting.save_gif(run.out / "progress.gif", sheets(run))
     return run.history
+
+
+def _check_figures(run, row):
+    """InputError unless a step has returned the figures of the steps before, and all that the game's looks show."""
+    where, looks, before = f"{type(run.game).__name__}.step", run.game.looks, run.history[0] if run.history else row
+    if row.keys() != before.keys():
+        raise InputError(f"{where}: expected the figures of the steps before (see the history in {run.saved}), "
+                         f"{', '.join(map(str, before)):.200}; got {', '.join(row):.200}")
+    if missing := looks.figures() - row.keys():
+        raise InputError(f"{where}: expected the figures that looks shows, got none called {', '.join(sorted(missing)):.200}")
 
 
 def sheet_path(run):

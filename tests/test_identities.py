@@ -239,10 +239,14 @@ def test_gradcheck_names_the_wrong_element():
         ng.gradcheck(wrong, np.array([0.1, 0.2, 0.3]))
 
 
-def test_gradcheck_counts_an_input_that_is_ignored_as_zero():
-    assert ng.gradcheck(lambda a, b: a * 2.0, np.ones(2), np.ones(2)) < 1e-9
-    with pytest.raises(AssertionError):
+def test_gradcheck_checks_nothing_without_a_word():
+    net = ng.Sequential(ng.Dense(1), input_shape=(2,), rng=np.random.default_rng(0), dtype="float64")
+    for f in (lambda a, b: a * 2.0, lambda a, b: a + ng.l2(net(np.ones((1, 2))), 0)):
+        with pytest.raises(AssertionError, match="input 1: expected an input that f depends on"):
+            ng.gradcheck(f, np.ones(2), net.parameters()[0].data)
+    with pytest.raises(AssertionError, match="input 1, element"):
         ng.gradcheck(lambda a, b: a * b.detach(), np.ones(2), np.ones(2))
+    assert ng.gradcheck(lambda a, b: a + b * 0.0, np.ones(2), np.ones(2)) < 1e-9
 
 
 def test_numerical_gradient_wants_float64():

@@ -161,6 +161,7 @@ def test_the_comparison_trains_both_norms_once_and_goes_on(run, quick, monkeypat
 
     Small.__name__ = "DCGAN"  # as which checkpoints know it
     monkeypatch.setattr(games, "DCGAN", Small)
+    monkeypatch.setitem(games.GAMES, "DCGAN", Small)
     command = "compare", "--seeds", 1, "--n", 2, "--restarts", 1, "--descent", 1
     status, first, progress = run(*command, "--steps", 1)
     assert status == 0

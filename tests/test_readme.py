@@ -46,6 +46,15 @@ def test_the_gan_shown_is_the_one_in_demos():
     assert BLOCKS[1] in (ROOT / "demos" / "tiny_gan.py").read_text(encoding="utf-8")
 
 
+def test_the_op_of_one_s_own_is_right_and_gradcheck_would_notice_if_it_were_not():
+    text = (ROOT / "tests" / "proof" / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(block, {})
+    assert block.count("X * s * (1 - s)") == 1
+    with pytest.raises(AssertionError, match="gradcheck"):
+        exec(block.replace("X * s * (1 - s)", "s * (1 - s)"), {})
+
+
 @pytest.mark.parametrize("readme", READMES, ids=names)
 def test_every_link_leads_somewhere(readme):
     for link in re.findall(r"\]\(([^)]*)\)", readme.read_text(encoding="utf-8").replace("\n", " ")):

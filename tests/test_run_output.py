@@ -192,7 +192,7 @@ def test_on_a_terminal_one_line_is_rewritten_and_each_sheet_s_stays(tmp_path, un
 def test_on_a_terminal_of_80_columns_the_line_of_a_long_run_does_not_wrap(tmp_path, undrawn, monkeypatch, clock):
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setattr(plotting, "save_sheet", lambda *args: None)
-    run, row = new_run(tmp_path), {"d_loss": 0.1234, "g_loss": 1.2345, "d_real": 0.9876, "d_fake": 0.1234}
+    run, row = new_run(tmp_path), dict.fromkeys(new_run(tmp_path).game.looks.figures(), 1.2345)
     run.history = [{"step": step, **row} for step in range(1, 12_345)]
     monkeypatch.setattr(run.game, "step", lambda *batch: row)
     timed(run, clock, 0.1, monkeypatch)

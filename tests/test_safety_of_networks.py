@@ -1,6 +1,7 @@
 """What must never be silently wrong, continued: optimisers, copies, networks within networks, flags and modes of blocks."""
 
 import copy
+import dataclasses
 import pickle
 import subprocess
 import sys
@@ -254,3 +255,56 @@ def test_no_grad_is_each_threads_own_and_its_blocks_may_overlap():
     assert not (x * 2.0).requires_grad
     second.__exit__(None, None, None)
     assert (x * 2.0).requires_grad
+
+
+# ---- names, keys, copies
+
+
+@pytest.mark.parametrize("alike", [{1: Parameter(np.ones(1)), "1": Parameter(np.ones(1))},
+                                   {"a": {"b": Parameter(np.ones(1))}, "a.b": Parameter(np.ones(1))}])
+def test_two_parameters_of_one_name_are_refused(alike):
+    class Keyed(ng.Layer):
+        def __init__(self):
+            self.parts = alike
+
+    with pytest.raises(InputError, match=r"expected one array called parts\.(1|a\.b), got several"):
+        Keyed().state()
+
+
+def test_layers_that_are_equal_are_still_two():
+    @dataclasses.dataclass
+    class Scale(ng.Layer):
+        factor: float
+
+        def forward(self, x):
+            return x * self.factor
+
+    twice = ng.Sequential(Scale(3.0), Scale(3.0), input_shape=(1,), rng=np.random.default_rng(0))
+    assert twice(np.ones((1, 1), np.float32)).item() == 9
+
+
+def test_the_summary_counts_what_is_trained():
+    network = net(ng.Dense(2))
+    network.parameters()[1].requires_grad = False
+    total, frozen = (sum(p.size for p in network.parameters()), network.parameters()[1].size)
+    assert network.summary().endswith(f"total {total}, trainable {total - frozen}, non-trainable {frozen}")
+
+
+def test_gradcheck_leaves_the_gradients_of_a_network_in_f():
+    network = ng.Sequential(ng.Dense(2), input_shape=(3,), rng=np.random.default_rng(0), dtype="float64")
+    w, b = network.parameters()
+    w.grad = np.full(w.shape, 7.0)
+    ng.gradcheck(network, np.ones((2, 3)))
+    assert (w.grad == 7).all()
+    assert b.grad is None
+
+
+def test_parameters_that_share_or_lock_their_memory_are_moved_all_the_same():
+    locked = np.ones(2)
+    locked.flags.writeable = False
+    parameters = [Parameter(np.ones(2), "a"), Parameter(locked, "b"), Parameter(np.broadcast_to(np.ones(1), 2), "c")]
+    for p in parameters:
+        p.grad = np.ones(2)
+    SGD(parameters, 0.5).step()
+    for p in parameters:
+        np.testing.assert_array_equal(p.data, [0.5, 0.5])

@@ -1,5 +1,6 @@
 """How a Tensor meets NumPy, and the errors of everyday use."""
 
+import functools
 import operator
 
 import numpy as np
@@ -44,9 +45,10 @@ def test_mixed_dtypes_are_refused_but_plain_numbers_adapt(op):
         assert {op(x, n).dtype for n in (2, 2.5, np.float64(2.5), np.array(2.5))} == {np.dtype(np.float32)}
 
 
-@pytest.mark.parametrize("data", [[1, 2], np.arange(3), np.ones(2, bool), np.ones(2, complex), ["a"]], ids=repr)
-def test_only_floats_make_a_tensor(data):
-    with pytest.raises(InputError, match="expected floating-point data, got"):
+@pytest.mark.parametrize("data", [[1, 2], np.arange(3), np.ones(2, bool), np.ones(2, complex), ["a"], np.ones(2, np.float16)],
+                         ids=repr)
+def test_only_floats_of_32_bits_and_more_make_a_tensor(data):
+    with pytest.raises(InputError, match="expected floating-point data of 32 bits or more, got"):
         Tensor(data)
 
 
@@ -71,3 +73,89 @@ def test_first_nonfinite_names_the_op_or_the_parameter_where_it_began():
         assert ng.log(x).sum().first_nonfinite() == ""
         assert (ng.exp(ng.log(x - x)) + (0.0 / (x - x))).sum().first_nonfinite() == "log of shape (3,)"
         assert (ng.exp(p) * 2.0).sum().first_nonfinite() == "2_Dense.w of shape (2,)"
+
+
+# ---- what Python and NumPy would do without a word
+
+
+@pytest.mark.parametrize("change", [operator.iadd, operator.isub, operator.imul, operator.itruediv])
+def test_a_leaf_that_learns_cannot_be_replaced_by_an_assignment(change):
+    p = ng.Parameter(np.ones(2), "w")
+    for x in leaf(2), p:
+        with ng.no_grad(), pytest.raises(InputError, match=r"p\.moved\(\)"):
+            change(x, 2.0)
+        with pytest.raises(InputError, match=r"p\.moved\(\)"):
+            change(x, leaf(2))
+    p.requires_grad = False
+    with pytest.raises(InputError):
+        change(p, 2.0)
+    for x in leaf(2) * 1.0, Tensor(np.ones(2)):
+        before = x.data.copy()
+        y = change(x, leaf(2, seed=1))
+        assert y is not x
+        np.testing.assert_array_equal(x.data, before)
+        np.testing.assert_allclose(y.data, change(before, leaf(2, seed=1).data), rtol=1e-15)
+
+
+def test_a_tensor_equals_only_itself():
+    x, other = leaf(2), leaf(2)
+    assert x == x
+    assert x != other
+    assert {x: 1}[x] == 1
+    assert x in [other, x]
+    for value in x.data, 3.0, None, "x":
+        with pytest.raises(TypeError, match=r"use x\.data"):
+            assert x == value
+        with pytest.raises(TypeError, match=r"use x\.data"):
+            assert x != value
+    with pytest.raises(TypeError):
+        assert 1.0 in x
+
+
+def test_a_tensor_is_walked_through_row_by_row_and_a_number_not_at_all():
+    x = leaf(3, 2)
+    np.testing.assert_array_equal([row.data for row in x], x.data)
+    with pytest.raises(TypeError):
+        sum(leaf())
+
+
+@pytest.mark.parametrize("function", [np.asarray, np.stack, np.concatenate, np.zeros_like, lambda x: np.dot(x, x), Tensor])
+def test_numpy_s_functions_refuse_a_tensor(function):
+    with pytest.raises(TypeError, match=r"x\.data"):
+        function(leaf(3, 3))
+
+
+def test_big_endian_arrays_are_turned_round():
+    x = Tensor(np.array([1.0, 2.0], ">f4"), requires_grad=True)
+    assert x.dtype == np.dtype("float32")
+    assert x.dtype.isnative
+    (x * x).sum().backward()
+    np.testing.assert_array_equal(x.grad, [2, 4])
+
+
+def test_a_vjp_may_be_any_callable():
+    x = leaf(2)
+    y = from_op(2 * x.data, (x, functools.partial(np.multiply, 2)))
+    assert y.op == "partial"
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad, [2, 2])
+
+
+@pytest.mark.parametrize("axis", [0, -1, None])
+@pytest.mark.parametrize("reduce", [ng.sum, ng.mean, ng.max])
+def test_a_number_can_be_reduced(reduce, axis):
+    x = leaf()
+    reduce(x, axis).backward()
+    assert x.grad == 1
+
+
+def test_a_vjp_that_changes_what_others_hold_ends_in_an_error():
+    def in_place(g):
+        g[:1] = 0
+        return g
+
+    a, b = leaf(2), leaf(2)
+    y = (double(a * 1.0, in_place) + b * 1.0) * 2.0  # both terms get the same array
+    with pytest.raises(ValueError, match="read-only"):
+        y.sum().backward()
+    assert a.grad is b.grad is None

@@ -1,6 +1,6 @@
 """CycleGAN: images of one kind become images of another, learnt without pairs (Zhu et al. 2017).
 
-Read cycada.py next: the same, where what an image shows must stay.
+Read cycada.py next: the same, but what an image shows must be kept.
 """
 
 from copy import deepcopy

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import check_positive, check_rng
+from ..errors import InputError, check_positive, check_rng
 from ..network import evaluate
 from ..optim import Adam, LinearDecay, MovingAverage
 from ..tensor import Tensor
@@ -53,10 +53,11 @@ class GAN(Game):
     lr_hold: float = 0.5
     average: float | None = None
 
-    pixels = PixelRange(-1, 1)  # not annotated, so not a setting: like the three below, a rule of the game
+    pixels = PixelRange(-1, 1)  # not annotated, so not a setting: like the four below, a rule of the game
     prior = staticmethod(np.random.Generator.standard_normal)  # of z: a function of a random generator and a shape
     pack = 1  # images that D judges together
     fresh_z = True  # G's step draws new codes; if False, it reuses the fake images of D's last step, and G runs once
+    draws = True  # `sample` needs nothing but random numbers
 
     def __post_init__(self):
         latent_dim = 1 if self.latent_dim is None else self.latent_dim  # None: `build` sets it
@@ -64,15 +65,15 @@ class GAN(Game):
         super().__post_init__()
         self.image_shape, self.last_step = self.generator.output_shapes[-1], self.lr_steps
         d_lr = self.lr if self.d_lr is None else self.d_lr
-        self.g_optimizer = Adam(self.generator.parameters(), self.schedule(self.lr, 1), beta1=self.beta1)
-        self.d_optimizer = Adam(self.discriminator.parameters(), self.schedule(d_lr, self.d_steps), beta1=self.beta1)
+        self.g_optimizer = self.optimizer(self.generator.parameters(), self.lr, 1)
+        self.d_optimizer = self.optimizer(self.discriminator.parameters(), d_lr, self.d_steps)
         if self.average is not None:
             self.g_average = MovingAverage(self.generator, self.average)
 
-    def schedule(self, lr, k):
-        """The learning rate, a number or a function of the player's step, for a player with k steps per step of the game."""
+    def optimizer(self, parameters, lr, k):
+        """Adam, for a player with k steps per step of the game."""
         decay = None if self.lr_steps is None else LinearDecay(lr, self.lr_steps, hold=self.lr_hold)
-        return (lambda t: decay(t // k)) if decay else lr
+        return Adam(parameters, (lambda t: decay(t // k)) if decay else lr, beta1=self.beta1)
 
     def step(self, images, labels=None):
         """d_steps steps of D and one of G. images: float (N, H, W, C) in [-1, 1], N / d_steps of them for each step of D.
@@ -89,7 +90,7 @@ class GAN(Game):
                 fake = self.generator(batch.z)
             figures = self.d_step(batch, fake.detach())
         if self.fresh_z:
-            batch.z = self.latent(len(batch.z))
+            batch.z = self.codes(batch.real.data, batch.labels)
             fake = self.generator(batch.z)
         figures |= self.g_step(batch, fake)
         if self.average is not None:
@@ -138,7 +139,12 @@ class GAN(Game):
 
     def minibatch(self, images, labels):
         """A Minibatch: images in the networks' range, labels, and codes for as many fake images."""
-        return Minibatch(Tensor(self.pixels.inward(images.astype(self.dtype))), labels, self.latent(len(images)))
+        real = self.pixels.inward(images.astype(self.dtype))
+        return Minibatch(Tensor(real), labels, self.codes(real, labels))
+
+    def codes(self, real, labels):
+        """Codes for as many fake images as `real`, in a step of either player. Here random; real and labels may decide."""
+        return self.latent(len(real))
 
     def sample(self, n, rng=None):
         """n generated images (n, H, W, C), float32 in [-1, 1]; codes from `latent`. n: a positive integer, else InputError."""
@@ -153,8 +159,15 @@ class GAN(Game):
 
     @property
     def drawing_network(self):
-        """The network that draws samples: G, or G with the moving average of its weights."""
-        return self.generator if self.average is None else self.g_average.network
+        """The network that draws samples: G, or G with the moving average of its weights.
+
+        InputError if G was trained by a `step` of one's own that never updates the average.
+        """
+        if self.average is None:
+            return self.generator
+        if self.g_optimizer.t and not self.g_average.t:
+            raise InputError(f"{type(self).__name__}.step: expected self.g_average.update() after each step of G, got none")
+        return self.g_average.network
 
     def outputs(self, images):
         """D's outputs for images (n, H, W, C) in [-1, 1], as an array. InputError for other values."""

@@ -24,6 +24,10 @@ class Looks:
     references: dict = field(default_factory=dict)
     columns: int = 5
 
+    def figures(self):
+        """The names of all figures that are shown."""
+        return {*self.progress.values(), *(name for names in self.panels.values() for name in names)}
+
     def inputs(self, game, rng):
         """The array that all sheets of a run are drawn from, made once, so that they can be compared. Here it is empty."""
         return np.zeros(0)

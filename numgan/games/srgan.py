@@ -14,12 +14,10 @@ from ..network import Sequential, through
 from ..ops import relu
 from ..resample import bicubic, shrink
 from ..residual import PixelShuffle, PReLU, Residual
-from ..tensor import Tensor
 from .crossentropy import CrossEntropy
 from .gan import GAN
 from .images import square_shape
 from .looks import Looks, Samples
-from .minibatch import Minibatch
 
 FACTOR = 4
 
@@ -87,6 +85,7 @@ class SRGAN(GAN):
 
     batch_size = 16
     fresh_z = False
+    draws = False
 
     def build(self):
         """Make the networks (G 162,657 and D 58,881 parameters by default), losses and looks."""
@@ -121,9 +120,9 @@ class SRGAN(GAN):
         """G(z), clipped: (n, H / 4, W / 4, 1) -> (n, H, W, 1), float32 in [-1, 1]."""
         return super().generate(z).clip(-1, 1)
 
-    def minibatch(self, images, labels):
-        """Images x, and z for each."""
-        return Minibatch(Tensor(images.astype(self.dtype)), labels, self.small(images))
+    def codes(self, real, labels):
+        """z for each real image x."""
+        return self.small(real)
 
     def d_step(self, batch, fake):
         """GAN's, if D plays."""

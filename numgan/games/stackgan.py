@@ -18,7 +18,6 @@ from ..tensor import Tensor
 from .crossentropy import CrossEntropy
 from .gan import GAN
 from .looks import Samples
-from .minibatch import Minibatch
 
 
 class Captions(Samples):
@@ -122,9 +121,9 @@ class StackGAN(GAN):
         if len(images) < 2 * self.d_steps:  # t' is another image's caption
             raise InputError(f"StackGAN.step: expected at least 2 images for each step, got {len(images) // self.d_steps}")
 
-    def minibatch(self, images, labels):
-        """Images x, their captions t, and codes that ask for these."""
-        return Minibatch(Tensor(images.astype(self.dtype)), labels, self.asking(labels))
+    def codes(self, real, labels):
+        """Codes that ask for the captions of real images."""
+        return self.asking(labels)
 
     def discriminate(self, images, words):
         """D's outputs for images beside captions, word numbers (n, LENGTH): (n, 1)."""

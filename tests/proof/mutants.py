@@ -227,7 +227,7 @@ def textual_mutants():
                  (ops.unbroadcast, "if g.shape == shape:", "if True:"),
                  (ops.unbroadcast, "if n == 1", "if n == -1")),
         *textual("getitem", op_checks("getitem"), (ops.getitem, "np.add.at(dx, index, g)", "dx[index] = g")),
-        *textual("max", op_checks("max"), (ops.repeat, "if not keepdims", "if keepdims")),
+        *textual("max", op_checks("max"), (ops.repeat, "not keepdims", "keepdims")),
         *textual("bce_with_logits", op_checks("bce_with_logits"),
                  (losses.bce_with_logits, "(logistic(X) - t)", "(logistic(X) + t)"),
                  (losses.bce_with_logits, "/ X.size", ""),

@@ -42,7 +42,7 @@ def a_smoothed_curve_is_the_mean_up_to_each_step():
 class Readable:
     """A run of batches of 100; the spread of its samples, and that of the data, are given."""
 
-    image_shape, size = (28, 28, 1), 100
+    image_shape, size, draws = (28, 28, 1), 100, True
 
     def __init__(self, step, spread, real):
         self.game = self.batches = self
