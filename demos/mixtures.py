@@ -1,7 +1,6 @@
 """Which modes of a mixture of Gaussians does a GAN lose? python demos/mixtures.py  (see --help; --table runs them all)"""
 
 import argparse
-import shlex
 import sys
 from pathlib import Path
 
@@ -109,7 +108,7 @@ def main():
         run = new_run(about, out or Path("runs", "{mixture}-{loss}".format(**about)))
     if run.path.exists() and not (resume and run.path.samefile(resume)):
         raise InputError(f"{run.out} already holds a run: choose another --out, or resume it: --resume "
-                         f"{shlex.quote(str(run.path))}")
+                         f"{console.pasted(run.path)}")
     try:
         if "steps" in options or unfinished(run, run.about["steps"]):
             train(run, run.about["steps"], run.about["every"])

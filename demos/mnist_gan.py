@@ -5,7 +5,6 @@
 
 import argparse
 import os
-import shlex
 from pathlib import Path
 
 import numpy as np
@@ -130,7 +129,8 @@ def new_run(about, out):
     game = game_for(about, images)
     sha256 = data.fingerprint(images, labels)
     if about.setdefault("sha256", sha256) != sha256:
-        raise InputError(f"--data {about['data']}: expected the pictures that the run was started with, got others")
+        hint = " (another version of matplotlib draws others)" if about["data"] == "house-numbers" else ""
+        raise InputError(f"--data {about['data']}: expected the pictures that the run was started with, got others{hint}")
     about["batch"] = game.batch_size if about["batch"] is None else about["batch"]
     return Run(game, batches_for(about, images, labels, about["batch"] * game.d_steps), out, about)
 
@@ -142,7 +142,7 @@ def run_for(options):
         out = out or Path("runs", options.get("game", DEFAULTS["game"]))
         if (out / "checkpoint.npz").exists():
             raise InputError(f"{out} already holds a run: choose another --out, or resume it: --resume "
-                             f"{shlex.quote(str(out / 'checkpoint.npz'))}")
+                             f"{console.pasted(out / 'checkpoint.npz')}")
         return new_run(DEFAULTS | options, out)
     path = Path(os.path.realpath(path)) if path.is_symlink() else path  # the run goes on where its checkpoint is
     elsewhere = ("data",) if options.get("data", DEFAULTS["data"]) not in data.SETS else ()  # the pictures may have moved

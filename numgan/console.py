@@ -8,6 +8,7 @@ import codecs
 import os
 import shlex
 import signal
+import subprocess
 import sys
 import threading
 import unicodedata
@@ -45,6 +46,9 @@ def run(main, stopped="stopped"):
     with 141.
     """
     os.environ |= {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}  # the same files everywhere, and no windows
+    if os.path.exists("matplotlibrc"):  # matplotlib prefers that in the current folder
+        import matplotlib
+        matplotlib.rcdefaults()
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by the caller: `2>&-`
@@ -85,7 +89,13 @@ def interrupted_by(*numbers):
 
 def command(*words):
     """A command of this Python as text that can be pasted into a shell: command("demos/x.py", "--out", "a b")."""
-    return shlex.join([sys.executable, *map(str, words)])
+    return pasted(sys.executable, *words)
+
+
+def pasted(*words):
+    """Words as text that can be pasted into a shell: quoted where they need it, and as Windows wants it there."""
+    words = [str(word) for word in words]
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 # ---- options: one checked type for each kind
@@ -136,6 +146,6 @@ def file(*suffixes):
 def check_writable(folder):
     """ArgumentTypeError unless this folder, or the last one on its path that exists, can be written to."""
     folder = folder.absolute()
-    last = next(path for path in (folder, *folder.parents) if path.exists())
+    last = next((path for path in (folder, *folder.parents) if path.exists()), folder)  # a Windows drive may be missing
     if not (last.is_dir() and os.access(last, os.W_OK)):
         raise argparse.ArgumentTypeError(f"expected a folder that can be written to, got {str(last)!r:.200}")

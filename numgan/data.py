@@ -96,7 +96,8 @@ def house_numbers(n, rng):
     """n drawn house numbers in colour: (images uint8 (n, 28, 28, 3), labels uint8 (n,)).
 
     They stand in for `svhn` where that is not at hand. The pictures depend on n and on one number drawn from `rng`, a NumPy
-    Generator: the same state gives the same bytes. 10,000 take about five seconds, and are then kept in the user's cache.
+    Generator: the same state gives the same bytes, with the same versions of NumPy and matplotlib on one kind of machine.
+    10,000 take about five seconds, and are then kept in the user's cache.
     InputError if n is not a positive integer or rng not a Generator, or if a font of matplotlib is missing.
     """
     check_positive("house_numbers", n=n)

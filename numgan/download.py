@@ -28,9 +28,12 @@ TIMEOUT = 10  # seconds without a byte before a mirror is given up
 
 
 def cache_folder(name):
-    """Where the data set `name` is kept: numgan/NAME in the user's cache folder."""
-    base = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME")
-    return Path(base or os.path.expanduser("~/.cache"), "numgan", name)
+    """Where the data set `name` is kept: numgan/NAME in the user's cache folder. InputError if the user has none."""
+    variable = "LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"
+    base = os.environ.get(variable) or os.path.expanduser("~/.cache")
+    if base.startswith("~"):
+        raise InputError(f"{name}: expected $HOME or ${variable}, a folder to keep the data in; got a user without either")
+    return Path(base, "numgan", name)
 
 
 def find(name, folder):

@@ -13,6 +13,7 @@ parameters are, in grey. Read rewrite.py next.
 """
 
 import itertools
+import sys
 import textwrap
 from collections import Counter
 from dataclasses import dataclass, field
@@ -100,7 +101,8 @@ def print_graph(tensor, **options):
         texts = [text.replace(" ", "\xa0") for text in ([box.title, "(see above)"] if again else [box.title, *box.text])]
         ahead = rest + ("   " if again or not box.inputs else "│  ")
         lines = textwrap.wrap("  ".join(texts), max(100, len(ahead) + 60), initial_indent=first, subsequent_indent=ahead + "  ")
-        print("\n".join(lines).replace("\xa0", " "))
+        text, encoding = "\n".join(lines).replace("\xa0", " "), getattr(sys.stdout, "encoding", None) or "utf-8"
+        print(text.encode(encoding, "replace").decode(encoding))  # not every console has the lines of a tree
         if not again:
             seen.add(box)
             branches = sorted(box.inputs, key=lambda source: bool(source.inputs))  # leaves first

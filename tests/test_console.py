@@ -1,9 +1,11 @@
 """What every script promises at its border: any console, closed pipes, Ctrl-C, options of one kind, one line for a mistake."""
 
+import argparse
 import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -160,14 +162,27 @@ def test_without_standard_error_progress_is_silent(monkeypatch, capsys):
 
 
 def test_pictures_are_the_same_whatever_matplotlib_is_told(tmp_path):
-    (tmp_path / "matplotlibrc").write_text("image.origin: lower\nsavefig.bbox: tight\n")
-    told = {"MPLBACKEND": "nonsense", "MATPLOTLIBRC": str(tmp_path / "matplotlibrc")}
-    for out, more in ("plain", {}), ("told", told):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "matplotlibrc").write_text("image.origin: lower\nsavefig.bbox: tight\n")
+    told = {"MPLBACKEND": "nonsense", "MATPLOTLIBRC": str(tmp_path / "here" / "matplotlibrc")}
+    for out, more, cwd in ("plain", {}, ROOT), ("told", told, ROOT), ("beside", {}, tmp_path / "here"):
         done = subprocess.run([sys.executable, ROOT / "demos" / "tour.py", "4", "--only", "--out", tmp_path / out],
-                              env=os.environ | {"PYTHONPATH": str(ROOT)} | more, capture_output=True, text=True)
+                              env=os.environ | {"PYTHONPATH": str(ROOT)} | more, cwd=cwd, capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")
-    plain, told = ((tmp_path / out / "4-matmul.png").read_bytes() for out in ("plain", "told"))
-    assert plain == told
+    plain, told, beside = ((tmp_path / out / "4-matmul.png").read_bytes() for out in ("plain", "told", "beside"))
+    assert plain == told == beside
+
+
+def test_a_printed_command_suits_the_shell(monkeypatch):
+    assert console.pasted("demos/x.py", "--out", "a b") == "demos/x.py --out 'a b'"
+    monkeypatch.setattr(os, "name", "nt")
+    assert console.pasted("demos\\x.py", "--out", "a b") == 'demos\\x.py --out "a b"'
+
+
+def test_a_path_of_which_nothing_exists_is_refused(monkeypatch):
+    monkeypatch.setattr(Path, "exists", lambda path: False)  # as on a drive that is not there
+    with pytest.raises(argparse.ArgumentTypeError, match="expected a folder that can be written to"):
+        console.folder("Z")
 
 
 @pytest.mark.parametrize("arguments", [("--resume", "loop"), ("--data", "mnist", "--data-dir", "loop", "--out", "out")])

@@ -224,6 +224,14 @@ def test_download_into_a_folder_that_cannot_be_made_is_refused(fake, zipped, ser
         data.mnist()
 
 
+def test_a_user_without_a_home_gets_no_folder_called_tilde(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("LOCALAPPDATA", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as where nobody has a home
+    with refused("mnist", "$HOME"):
+        download.cache_folder("mnist")
+
+
 def test_downloads_at_the_same_time_wait_for_each_other(fake, zipped, serve):
     mirror = Mirror(zipped, pause=0.1)
     folder = serve(mirror)

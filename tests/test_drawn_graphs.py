@@ -1,6 +1,8 @@
 """Graphs as boxes: what is in them, their gradients, which ops a layer's box holds, and where they stand in a picture."""
 
+import io
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -279,6 +281,16 @@ def test_a_shared_value_is_expanded_once_and_lines_fit(capsys):
 
 
 # ---- what is refused
+
+
+def test_a_console_without_the_lines_of_a_tree_shows_the_rest(monkeypatch):
+    console = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", console)
+    print_graph(Tensor(np.ones(1), requires_grad=True) * 2.0)
+    console.flush()
+    shown = console.buffer.getvalue().decode("cp1252")
+    assert "mul" in shown
+    assert "?" in shown
 
 
 def test_bad_input_gets_one_line():

@@ -206,8 +206,9 @@ def test_modes_covered_of_a_ring_are_those_with_samples(seed, covered, outliers)
        block=st.integers(1, 10))
 def test_parzen_is_the_log_of_a_sum_of_gaussians_whatever_the_blocks(seed, n, m, d, sigma, block):
     s, x = gaussian(seed, n, d), gaussian(seed + 1, m, d)
-    z = (sigma * math.sqrt(2 * math.pi))**d
-    expected = [math.log(sum(math.exp(-math.dist(a, b)**2 / (2 * sigma**2)) for b in s) / (n * z)) for a in x]
+    powers = [[-math.dist(a, b)**2 / (2 * sigma**2) for b in s] for a in x]
+    z = n * (sigma * math.sqrt(2 * math.pi))**d
+    expected = [max(row) + math.log(sum(math.exp(power - max(row)) for power in row) / z) for row in powers]
     np.testing.assert_allclose(metrics.parzen_log_likelihood(s, x, sigma, block=block), expected, rtol=1e-8, atol=1e-8)
 
 

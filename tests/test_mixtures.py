@@ -1,6 +1,5 @@
 """The mixtures of Gaussians, the games that are played on them, and demos/mixtures.py."""
 
-import os
 import re
 import shutil
 import signal
@@ -222,7 +221,7 @@ def test_the_script_resumes_bit_for_bit_and_takes_its_own_options_again(no_pictu
     assert script(SCRIPT, *options, "--out", "straight")[0] == 0
     with monkeypatch.context() as patch:
         step = MixtureLSGAN.step
-        patch.setattr(MixtureLSGAN, "step", lambda *batch: os.kill(os.getpid(), signal.SIGINT) or step(*batch))
+        patch.setattr(MixtureLSGAN, "step", lambda *batch: signal.raise_signal(signal.SIGINT) or step(*batch))
         status, _, said = script(SCRIPT, *options, "--out", "halves")
     assert status != 0
     assert "stopped at step 1" in said
