@@ -50,10 +50,10 @@ def gradcheck(f, *inputs, eps=1e-5, tolerance=1e-6, seed=0):
     leaves = [Tensor(x, requires_grad=True) for x in inputs]
     y = f(*leaves)
     upstream = np.random.default_rng(seed).standard_normal(y.shape)
-    others = {leaf: leaf.grad for leaf in y._history() if leaf not in leaves}
+    others = {node: node.grad for node in y._history() if node not in leaves}
     y.backward(upstream)
-    for leaf, grad in others.items():  # such as parameters of a network in f
-        leaf.grad = grad
+    for node, grad in others.items():  # such as parameters of a network in f
+        node.grad = grad
     worst = 0.0
     for i, x in enumerate(inputs):
         def loss(changed, i=i):

@@ -94,6 +94,8 @@ def walk_back(tape):
 
 def print_graph(tensor, **options):
     """Print a tensor's graph as a tree, every value above what it was computed from; options as in `graph`."""
+    from . import console  # noqa: F401  # slow to import; it registers "numgan.spell"
+
     stack, seen = [(graph(tensor, **options)[-1], "", "")], set()
     while stack:
         box, first, rest = stack.pop()  # what stands before its own line, and before those of its inputs
@@ -102,7 +104,7 @@ def print_graph(tensor, **options):
         ahead = rest + ("   " if again or not box.inputs else "│  ")
         lines = textwrap.wrap("  ".join(texts), max(100, len(ahead) + 60), initial_indent=first, subsequent_indent=ahead + "  ")
         text, encoding = "\n".join(lines).replace("\xa0", " "), getattr(sys.stdout, "encoding", None) or "utf-8"
-        print(text.encode(encoding, "replace").decode(encoding))  # not every console has the lines of a tree
+        print(text.encode(encoding, "numgan.spell").decode(encoding))  # not every console has the lines of a tree
         if not again:
             seen.add(box)
             branches = sorted(box.inputs, key=lambda source: bool(source.inputs))  # leaves first

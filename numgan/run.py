@@ -206,7 +206,8 @@ def recorded(path, options, defaults, may_differ):
 class Rationed(np.random.Generator):
     """Draws initial weights, `left` numbers at most: a checkpoint whose settings ask for far more than it holds is refused.
 
-    Otherwise networks of any size would be built before they are compared with the arrays that are there.
+    Otherwise networks of any size would be built before they are compared with the arrays that are there. Somewhat more may be
+    right: a `build` need not keep all that it draws.
     """
 
     left = math.inf
@@ -253,7 +254,7 @@ def _game(about, arrays, rng):
         if isinstance(value, int) and abs(value) >= 2**63:
             raise InputError(f"expected a number below 2⁶³ as {name:.40}, got a larger one")
     rationed = Rationed(rng.bit_generator)
-    rationed.left = 10**7 + 10 * sum(array.size for array in arrays.values())
+    rationed.left = 10**6 + 10 * sum(array.size for array in arrays.values())
     game = games.build(about["game"], settings, rationed)
     rationed.left = math.inf
     saved = {name.removeprefix("game."): array for name, array in arrays.items() if name.startswith("game.")}

@@ -288,9 +288,7 @@ def test_a_console_without_the_lines_of_a_tree_shows_the_rest(monkeypatch):
     monkeypatch.setattr(sys, "stdout", console)
     print_graph(Tensor(np.ones(1), requires_grad=True) * 2.0)
     console.flush()
-    shown = console.buffer.getvalue().decode("cp1252")
-    assert "mul" in shown
-    assert "?" in shown
+    assert console.buffer.getvalue().decode("cp1252").splitlines()[1].startswith("`- leaf")
 
 
 def test_bad_input_gets_one_line():
