@@ -21,6 +21,7 @@ the ops become Tensor's operators and methods: `a * b`, `x[0]`, `x.sum()`. Read 
 """
 
 import copy
+import operator
 
 import numpy as np
 
@@ -222,14 +223,15 @@ def transpose(x, *axes):
 def getitem(x, index):
     """y = x[index] gathers; the gradient scatters g back. An element taken twice gets the sum of both gradients."""
     x, index = as_tensor(x), copy.deepcopy(index)
-    X = x.data
+    X, y = x.data, x.data[index]
+    put = operator.setitem if np.may_share_memory(X, y) else np.add.at  # a slice is a view, and takes no element twice
 
     def scatter(g):
         dx = np.zeros_like(X)
-        np.add.at(dx, index, g)
+        put(dx, index, g)
         return dx
 
-    return from_op(X[index], (x, scatter))
+    return from_op(y, (x, scatter))
 
 
 def concatenate(tensors, axis=0):

@@ -226,7 +226,7 @@ def textual_mutants():
         *textual("add", op_checks("add"), (ops.unbroadcast, "g.sum(axis=repeated)", "g.mean(axis=repeated)"),
                  (ops.unbroadcast, "if g.shape == shape:", "if True:"),
                  (ops.unbroadcast, "if n == 1", "if n == -1")),
-        *textual("getitem", op_checks("getitem"), (ops.getitem, "np.add.at(dx, index, g)", "dx[index] = g")),
+        *textual("getitem", op_checks("getitem"), (ops.getitem, "np.may_share_memory(X, y)", "True")),
         *textual("max", op_checks("max"), (ops.repeat, "not keepdims", "keepdims")),
         *textual("bce_with_logits", op_checks("bce_with_logits"),
                  (losses.bce_with_logits, "(logistic(X) - t)", "(logistic(X) + t)"),
