@@ -17,7 +17,7 @@ from numgan.network import Sequential
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Healthy(DCGAN):
-    """A small DCGAN with batch norm in D as well (as in Radford et al. 2015). All others are this game with one bug."""
+    """A small DCGAN with batch norm in D as well (as in Radford et al. 2016). All others are this game with one bug."""
 
     width: int = 12
     latent_dim: int = 32

@@ -21,7 +21,7 @@ from numgan.files import atomic
 from numgan.tensor import from_op
 
 MINE, SOLUTIONS = Path("my_derivatives.py"), Path(__file__).with_name("solutions.py")
-EXACT, CLOSE = 1e-12, 1e-6  # the largest error of an element, relative to the gradient's largest element
+EXACT, CLOSE, NEARLY = 1e-12, 1e-6, 1e-3  # the largest error of an element, relative to the gradient's largest element
 
 
 @dataclass
@@ -106,6 +106,15 @@ def where(error, path):
     return f"{place}{type(error).__name__}: {' '.join(message.split())}"
 
 
+def line_of(name, function, path):
+    """The number of the line in which the function gives `name` a value, or else of the function's first line."""
+    start = function.__code__.co_firstlineno
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()[start:], start + 1):
+        if re.match(rf"\s+{name} =", line):
+            return number
+    return start
+
+
 def load(path):
     """The names that the file defines. InputError if it does not run."""
     source, names = path.read_bytes(), {"__name__": path.stem}
@@ -162,17 +171,19 @@ def value_mistake(got, expected, without_g):
     if same(got, -expected):
         return "The sign is wrong, and nothing else."
     if same(got, factor * expected):
-        return f"Every element is {factor:.4g} times what it should be: a factor, or a mean instead of a sum?"
+        return f"Every element is {factor:.4g} times what it should be: a factor, or a sum in a mean's place, or the reverse?"
     if same(got, without_g):
         return "It is what would be right if all of g were 1: where does g come in?"
     if same(got.T, expected):
         return "Yours is its transpose."
+    if same(got, expected, NEARLY):
+        return "All are nearly right: is a small number, such as batch norm's 1e-3, left out or added?"
     return ""
 
 
-def same(a, b):
-    """Equal arrays, but for rounding."""
-    return a.shape == b.shape and np.allclose(a, b, rtol=CLOSE, atol=CLOSE * np.abs(b).max(initial=0))
+def same(a, b, error=CLOSE):
+    """Equal arrays, but for rounding or a larger `error`."""
+    return a.shape == b.shape and np.allclose(a, b, rtol=error, atol=error * np.abs(b).max(initial=0))
 
 
 def gradients(exercise, upstream):
@@ -223,8 +234,8 @@ def answers(exercise, function, path, y, g):
     try:
         values = function(*(array.copy() for array in arguments))  # copies: whatever it does to them stays there
     except (Exception, SystemExit) as error:  # the reader's code may raise anything
-        shapes = ", ".join(str(array.shape) for array in arguments)
-        raise Wrong(where(error, path), f"The shapes of its arguments, in order: {shapes}") from None
+        shapes = [f"{name} {a.shape}" for name, a in zip(function.__code__.co_varnames, arguments, strict=False)]
+        raise Wrong(where(error, path), f"The shapes of its arguments: {', '.join(shapes)}") from None
     if not isinstance(values, tuple) or len(values) != len(names):
         got = f"{len(values)} values" if isinstance(values, tuple) else type(values).__name__
         raise Wrong(f"it must end in: return {', '.join(names)}. It returned {got}")
@@ -248,14 +259,15 @@ def check(name, exercise, function, path, hint):
     try:
         for gradient, got in answers(exercise, function, path, y, g).items():
             if got is ...:
-                report(gradient, "not written yet", f"{path}, line {function.__code__.co_firstlineno}")
+                report(gradient, "not written yet", f"{path}, line {line_of(gradient, function, path)}")
                 continue
             try:
                 report(gradient, *judge(exercise, gradient, got, g, expected[gradient], without_g[gradient]))
             except Wrong as wrong:
                 source = exercise.follows.get(gradient)
-                follows = f"{gradient} follows from {source}: repair that first." if verdicts.get(source) == "wrong" else ""
-                report(gradient, "wrong", *wrong.args, follows)
+                follows = verdicts.get(source) == "wrong" and np.shape(got) == expected[gradient].shape
+                report(gradient, "wrong", *wrong.args,
+                       f"{gradient} follows from {source}: repair that first." if follows else "")
     except Wrong as wrong:
         report("", "wrong", *wrong.args)
     if hint:

@@ -3,7 +3,7 @@
 categories   a row of codes for each category that they name, sorted by the digits that these turn out to be
 interpolate  from one code to another: on a straight line (upper rows) and on an arc (lower rows). Half-way between two
              categories there is a gap, where G was not trained
-arithmetic   bold 7 - thin 7 + thin 1, as in Radford et al. 2015, section 6.3.2, but with means of ten codes, not three.
+arithmetic   bold 7 - thin 7 + thin 1, as in Radford et al. 2016, section 6.3.2, but with means of ten codes, not three.
              For each term, three of its codes and the mean of all ten; on the right, the sum
 reconstruct  the codes of given digits, by descent on z: held-out digits and what G makes of them; then training digits
 all          these four on one sheet; without categories if codes name none

@@ -3,7 +3,7 @@
 Three runs grow side by side: numgan with its default recipe, the one of `demos/mnist_gan.py`; numgan and PyTorch with the
 tutorials' recipe: Adam at 2e-4 with beta1 0.5 for both players, dropout in D, real label 1, no moving average, and samples
 drawn with the running statistics of batch norm. (D's loss is the sum of its two parts in PyTorch and their mean in numgan; to
-Adam, a constant factor makes no difference.) The clock runs during training steps only.
+Adam, a constant factor makes hardly any difference.) The clock runs during training steps only.
 """
 
 from contextlib import ExitStack

@@ -29,6 +29,7 @@ def network(inputs):
 
 G, D = network(2), network(1)
 # D's learning rate is higher than G's here: at equal rates, the fakes' peaks are often too narrow. (In DCGAN it is lower.)
+# Both rates fall to 0 in the second half. beta1=0: no mean with earlier gradients, since the opponent has changed since then.
 g_optimizer = Adam(G.parameters(), LinearDecay(0.001, STEPS), beta1=0)
 d_optimizer = Adam(D.parameters(), LinearDecay(0.005, STEPS), beta1=0)
 

@@ -149,8 +149,8 @@ def vectors():
         The vjp needs only the diagonal, {4 * n / 1e6:.1f}\xa0MB. So numgan never makes a J.
 
         An op is a function that computes one step. `x.data` is the NumPy array inside the Tensor x.
-        `from_op(value, (x, vjp))` makes the Tensor of the result, and stores the vjp for the walk back. Inside a
-        vjp, use arrays such as X, not the Tensor x. Here the walk starts at y, so we pass g to `backward`.
+        `from_op(value, (x, vjp))` makes the Tensor of the result, and stores the vjp for the walk back. A vjp
+        takes and returns arrays, and uses X, not the Tensor x. Here the walk starts at y, so we pass g to `backward`.
         (Without an argument it starts with 1, and the value must be a single number.)
         """)
     session("""

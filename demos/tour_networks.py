@@ -31,8 +31,9 @@ def im2col():
     beside("patches =", patches, "   · kernel =", kernel.reshape(4, 1), "   = y =", y.reshape(4, 1))
     say("""
         Chapter 4 gave the gradients of a product. Write g, the gradient of y, and the kernel as columns. Then
-        the gradient of the kernel is patchesᵀ g, and that of the table is g kernelᵀ. (Here patchesᵀ = patches,
-        since the kernel is as large as y. In general, they differ.)
+        the gradient of the kernel is patchesᵀ g, and that of the table is g kernelᵀ. (Here patchesᵀ = patches:
+        the kernel is as large as y, and its tap i at place j reads the same pixel as tap j at place i. In
+        general, they differ.)
         """)
     column = g.reshape(4, 1)
     beside("g =", g, "  as a column:", column, "  patchesᵀ g =", patches.T @ column, "  g kernelᵀ =", shares)
@@ -87,7 +88,8 @@ def normalisation():
         this page. eps is a small number that numgan adds to σ², so that nothing is divided by 0.)
 
         Now take any small change dx. Its parts along e and x̂ do not change y. Remove them, and call the rest P dx.
-        A change dx changes μ by <e, dx> / 5 and σ by <x̂, dx> / 5. For P dx both are 0, so dy = P dx / σ, and
+        A change dx changes μ by <e, dx> / 5 and σ by <x̂, dx> / 5. (σ² = mean((x - μ)²), so 2σ dσ = 2 mean((x - μ) dx);
+        dμ drops out, since mean(x - μ) = 0.) For P dx both are 0, so dy = P dx / σ, and
 
             dL = <g, dy> = <g, P dx> / σ = <P g, dx> / σ,     so     dL/dx = P g / σ
 
@@ -117,6 +119,7 @@ def normalisation():
         """)
     say("""
         One consequence: a bias that is added just before batch norm is a shift. Its gradient is always 0.
+        When training is over, batch norm uses running averages of μ and σ² instead of a batch's.
 
         In the code: numgan/norm.py. The docstring of `batch_norm` derives all this with eps.
         """)
@@ -144,8 +147,9 @@ def valley():
     turned = walk(SGD, np.pi / 4, lr=best), walk(Adam, np.pi / 4, **adam)
     last, turned_sgd, turned_adam = (loss(*points[-1]) for points in (by_adam, *turned))
     say(f"""
-        The loss rises fastest in the direction of its gradient. SGD (stochastic gradient descent) takes a step
-        in the opposite direction: p ← p - lr · g, with a learning rate lr that you choose. Take a loss like a
+        The loss rises fastest in the direction of its gradient. SGD (stochastic gradient descent:
+        in a network, each step sees only a random batch) takes a step in the opposite direction,
+        p ← p - lr · g, with a learning rate lr that you choose. Take a loss like a
         long, narrow valley:
 
             L(a, b) = (a² + {steep:g} b²) / 2       gradient: (a, {steep:g} b)       start: a = {start[0]:g}, b = {start[1]:g}
@@ -158,12 +162,13 @@ def valley():
         zigzag in the picture.
 
         Adam (Kingma & Ba 2015) keeps two averages for each parameter: m of its gradients, and v of their squares.
-        β1 and β2 say how slowly m and v forget old gradients. (m and v start at 0, which Adam corrects for.) A
-        step moves the parameter by -lr · m / √v. Where gradients are large, so is √v: what counts is not how
-        large they are, but whether successive gradients have the same sign. (If not, they cancel in m.) In the
-        first step m / √v is g / |g|, so each parameter moves by lr, against the sign of its gradient.
-        Here lr and β1 are {adam['lr']}, which suits this valley, and β2 is {adam['beta2']}. A Parameter is a Tensor to be
-        trained. `minimize` walks back from a loss and takes one step:
+        β1 and β2 say how slowly m and v forget old gradients. Both start at 0, so at first they are too small:
+        (1 - β1) g and (1 - β2) g² after one step. Adam divides by these factors (after t steps, by 1 - β1ᵗ and
+        1 - β2ᵗ). A step moves the parameter by -lr · m / √v. Where gradients are large, so is √v: what counts
+        is not how large they are, but whether successive gradients have the same sign. (If not, they cancel in
+        m.) In the first step m / √v is g / |g|, so each parameter moves by lr, against the sign of its
+        gradient. Here lr and β1 are {adam['lr']}, which suits this valley, and β2 is {adam['beta2']}. A
+        Parameter is a Tensor to be trained. `minimize` walks back from a loss and takes one step:
         """)
     session(f"""
         import numpy as np

@@ -26,10 +26,10 @@ def players():
             D's loss = mean of -ln D(x) over real x + mean of -ln(1 - D(x)) over fakes
             G's loss = mean of -ln D(x) over fakes
 
-        Let the real data be numbers around 2, with standard deviation 1. G adds its only parameter to z:
+        Let the real data be normal numbers: mean 2, standard deviation 1. G adds its only parameter to z:
         G(z) = z + s. D has two: D(x) = sigmoid(w x + c), with sigmoid(a) = 1 / (1 + e⁻ᵃ).
-        `bce_with_logits(a, 1)` is the mean of -ln sigmoid(a), and with 0, of -ln(1 - sigmoid(a)). First D
-        learns alone:
+        `bce_with_logits(a, 1)` is the mean of -ln sigmoid(a), and with 0, of -ln(1 - sigmoid(a)); a is called
+        a logit. `s.data` is only a number: no gradient goes to G there. First D learns alone:
         """)
     names = session("""
         import numpy as np
@@ -46,9 +46,9 @@ def players():
         print(w.data.round(2), c.data.round(2))
         """)
     say("""
-        Which D is best? Where real numbers have density p and fakes have density q, D's loss is
-        -p ln D - q ln(1 - D). Its slope, -p / D + q / (1 - D), is 0 at D = p / (p + q). Here p / q = e²ˣ⁻², so the best D
-        is sigmoid(2x - 2). That is what D has learnt. Now both learn in turn:
+        Which D is best? Where real numbers have density p, and fakes q, D's loss has the part
+        -p ln D - q ln(1 - D). Its slope, -p / D + q / (1 - D), is 0 at D = p / (p + q) = 1 / (1 + q / p). Here
+        ln(q / p) = (x - 2)²/2 - x²/2 = 2 - 2x, so the best D is sigmoid(2x - 2), as above. Now both learn:
         """)
     rows = session("""
         rows = []
@@ -62,8 +62,9 @@ def players():
         print(f"    {i:4} {rows[i][0]:7.2f} {rows[i][1]:7.2f} {rows[i][3]:10.3f} {rows[i][4]:10.3f}")
     print()
     say(f"""
-        Each fake x gets the gradient -(1 - D(x)) w: G moves its numbers to where D is larger. In step {STEPS[1]} it has
-        gone too far. Now the large numbers are the fakes, w becomes negative, and G comes back. In the end the fakes
+        Each of the 1000 fakes x gets the gradient -(1 - D(x)) w / 1000: G moves its numbers to where D is larger.
+        In step {STEPS[1]} it has gone too far. Now the large numbers are the fakes, w becomes negative, and G comes back:
+        again too far, since D notices late. In the end the fakes
         are distributed like real numbers: p = q, the best D is 1/2 everywhere, and D can only guess. Its loss
         is 2 ln 2 = {2 * math.log(2):.3f} then, and G's is ln 2 = {math.log(2):.3f}. So the losses of a GAN do not
         fall to 0, and do not say how good G is.
@@ -78,7 +79,7 @@ def frozen():
     n = 8
     say(f"""
         In G's step, L = loss(D(G(z))): on the way back, the gradient flows through D before it reaches G. Here is a
-        small GAN that draws images, with two Dense layers in each network. `game` holds the networks, their
+        small GAN that draws images, with two Dense layers, y = x W + b, in each network. `game` holds the networks, their
         losses and their optimisers, and z has the random numbers for {n} images:
         """)
     names = session(f"""
@@ -107,8 +108,8 @@ def frozen():
             {needed}   as D is frozen, too: {', '.join(f'D.{p.name}' for p in D.parameters())} have none
 
         In the picture, the {needed} vjps are the black lines, and the {thawed - needed} dropped ones of D are dashed.
-        D.1_Dense.w is the weight matrix of D's layer 1, a Dense layer. (Layers are counted from 0, Flatten and ReLU
-        as well: so D's two Dense layers are 1 and 3.) This is G's step:
+        D.1_Dense.w is the weight matrix of D's layer 1, a Dense layer. (Layers are counted from 0, ReLU and Flatten,
+        which makes each image a row, as well: so D's two Dense layers are 1 and 3.) This is G's step:
         """)
     session("""
         with D.frozen():
@@ -119,7 +120,7 @@ def frozen():
         """, names)
     unmoved = all(np.array_equal(array, before[1].state()[name]) for name, array in D.state().items())
     say(f"""
-        (None stands in place of the minibatch: only some losses need its labels or codes.) G's parameters got
+        (None stands in the place of the labels, which this loss does not need.) G's parameters got
         gradients, D's got none, and D is {'unchanged, bit for bit' if unmoved else 'CHANGED'}. Two of
         the {thawed - needed} dropped vjps are the products Aᵀ g of chapter 4 for D's weights. They would have taken
         {dropped:,} multiplications, {share:.0%} of those in the walk's matrix products, and nobody would have used

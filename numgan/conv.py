@@ -14,9 +14,9 @@ the same sum with dw for w, and the factor of dw[a, b, c, f] in it is dL/dw[a, b
     correlate_adjoint_x(g, w) = dL/dx      dL/dx[n, p, q, c] = Σ g[n, i, j, f] w[a, b, c, f]     over i, j, a, b, f
     correlate_adjoint_w(x, g) = dL/dw      dL/dw[a, b, c, f] = Σ g[n, i, j, f] x[n, p, q, c]     over n, i, j
 
-with the same p and q: every tap that read a pixel sends its share back there. The adjoint of a linear map A is its transpose,
-<g, A x> = <Aᵀ g, x>. These three maps are closed under differentiation: the gradients of each are the other two. conv2d is
-the first, conv2d_transpose the second. Max pooling, at the end, looks at the same patches.
+where only those i, a and j, b count that give this p and q: every tap that read a pixel sends its share back there. The adjoint
+of a linear map A is its transpose, <g, A x> = <Aᵀ g, x>. These three maps are closed under differentiation: the gradients of
+each are the other two. conv2d is the first, conv2d_transpose the second. Max pooling, at the end, looks at the same patches.
 
 Each of the three maps is one large GEMM (matrix-matrix product) and a gather (im2col) or scatter (col2im) of the taps;
 `mirrored_way` chooses the cheaper side for it. Read norm.py next.
@@ -71,7 +71,10 @@ def mirrored_padding(padding, kernel):
     """The padding with which the adjoint of a stride-1 correlation is a correlation with the mirrored kernels.
 
     Along one axis, y[i] = Σ x[i + a - before] w[a]: pixel h is read by y[h - a + before], with weight w[a]. So, counting the
-    taps from the end, a = k - 1 - a',  dL/dx[h] = Σ g[h + a' - (k - 1 - before)] w[k - 1 - a'].
+    taps from the end, a = k - 1 - a',
+
+        dL/dx[h]          = Σ g[h + a' - (k - 1 - before)] w[k - 1 - a']    over a'
+        dL/dw[k - 1 - a'] = Σ g[h + a' - (k - 1 - before)] x[h]             over h
     """
     return tuple((k - 1 - before, k - 1 - after) for k, (before, after) in zip(kernel, padding, strict=True))
 
@@ -81,9 +84,9 @@ def mirrored_way(pays, kernel, strides, padding):
 
     As defined: if the other way does not pay (`pays`), if the stride is not 1, or if that padding would be negative.
 
-    The GEMM costs the same either way; a gather or scatter moves kh·kw numbers per pixel and channel, so it belongs on the
-    side with fewer channels. At stride 1 there is a choice: a correlation is also the adjoint of another one, whose kernels
-    are mirrored and have C and F exchanged.
+    The GEMM costs the same either way (with "same" padding). A gather or scatter moves kh·kw numbers per pixel and channel, so
+    it belongs on the side with fewer channels. At stride 1 there is a choice: a correlation is also the adjoint of another
+    one, whose kernels are mirrored and have C and F exchanged.
 
         map                    as defined                mirrored                  the mirrored way pays if
         correlate              gather x (C channels)     scatter y (F channels)    F < C

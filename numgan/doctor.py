@@ -168,8 +168,8 @@ class State:
 
 
 STATES = {  # causes before their consequences: where several hold, the first is the one to treat
-    "divergence": State(divergence, "much lower learning rates (0.0002, Radford et al. 2015)", least=0),
-    "no learning": State(no_learning, "a higher learning rate for it (0.0002, Radford et al. 2015)"),
+    "divergence": State(divergence, "much lower learning rates (0.0002, Radford et al. 2016)", least=0),
+    "no learning": State(no_learning, "a higher learning rate for it (0.0002, Radford et al. 2016)"),
     "saturation": State(saturation, "the non-saturating objective (Goodfellow et al. 2014, section 3), lower learning rates"),
     "D is too strong": State(strong_d, "a lower learning rate for D than for G, or fewer steps"),
     "mode collapse": State(collapse, "lower learning rates, D's below G's, and beta1 = 0.5"),

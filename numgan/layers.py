@@ -18,7 +18,8 @@ from .tensor import Parameter, Tensor
 def glorot_uniform(shape, rng):
     """Uniform in ±√(6 / (fan_in + fan_out)), so that signals and gradients keep their size (Glorot & Bengio 2010, eq. 16).
 
-    The last two axes are inputs and outputs, those before them a kernel's taps.
+    fan_in is how many inputs an output depends on, fan_out how many outputs an input reaches. The last two axes are inputs and
+    outputs; before them, a convolution's kernel has its height and width, and each of its positions is a tap.
     """
     taps = math.prod(shape[:-2])
     limit = math.sqrt(6 / (taps * (shape[-2] + shape[-1])))
@@ -26,14 +27,15 @@ def glorot_uniform(shape, rng):
 
 
 def normal(std):
-    """An initialiser that draws from N(0, std²); Radford et al. 2015 use std = 0.02."""
+    """An initialiser that draws from N(0, std²); Radford et al. 2016 use std = 0.02."""
     if not std > 0:
         raise InputError(f"normal: expected a standard deviation > 0, got {std}")
     return lambda shape, rng: rng.normal(0, std, shape)
 
 
 def unit_length(shape, rng):
-    """Random directions: the weights of each output (last axis) have length 1, so outputs vary as much as the inputs do.
+    """Random directions: the weights of each output (last axis) have length 1, so outputs vary as much as the inputs do, if
+    these are independent.
 
     For weight-normalised layers: their lengths start at 1. Not for Conv2DTranspose, whose outputs are another axis.
     """
@@ -197,7 +199,7 @@ class Dropout(Layer):
     def forward(self, x):
         if not self.training or self.threshold == 0:
             return x
-        kept = np.frombuffer(self.rng.bytes(2 * x.size), np.uint16).reshape(x.shape) >= self.threshold
+        kept = np.frombuffer(self.rng.bytes(2 * x.size), np.uint16).reshape(x.shape) >= self.threshold  # 16 bits each
         return x * Tensor(kept * x.dtype.type(1 / (1 - self.threshold / 2**16)))
 
 

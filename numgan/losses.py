@@ -60,7 +60,7 @@ def bce_with_logits(x, t):
     """
     x = as_tensor(x)
     X, t = x.data, _probability("bce_with_logits", t, x)
-    # softplus(x) = max(x, 0) + ln(1 + e^-|x|). For t = 1 and a large x, max(x, 0) - t x is 0: the small rest keeps its digits
+    # softplus(x) = max(x, 0) + ln(1 + e^-|x|). For t = 1 and a large x the first two terms cancel: e⁻ˣ is not lost beside x
     loss = np.maximum(X, 0) - t * X + np.log1p(np.exp(-np.abs(X)))
     return from_op(loss.mean(), (x, lambda g: g * (logistic(X) - t) / X.size))
 
@@ -106,10 +106,10 @@ def softmax(x, axis=-1):
 
     ln y = x - ln Σ eˣ, and the change in ln Σ eˣ is Σ eˣ dx / Σ eˣ = Σ y dx. So dy / y = dx - Σ y dx, and
 
-        dL = <g, y dx> - <g, y Σ y dx> = <y g, dx> - <y Σ g y, dx>,   so dL/dx = y (g - Σ g y)
+        dL = <g, y dx> - <g, y Σ y dx> = <y g, dx> - (Σ g y) <y, dx>,   so dL/dx = y (g - Σ g y)
 
-    In words: adding one number to all x does not change y, so the mean of g, weighted by y, is subtracted from g. For the same
-    reason the largest x may be subtracted first, and no exponential overflows.
+    Adding one number to all x does not change y, so dL/dx adds up to 0. For the same reason the largest x may be subtracted
+    first, and no exponential overflows.
     """
     x = as_tensor(x)
     exponentials = np.exp(x.data - x.data.max(axis, keepdims=True))

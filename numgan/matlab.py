@@ -18,7 +18,7 @@ INT8, INT32, UINT32, MATRIX, COMPRESSED = 1, 5, 6, 14, 15  # types of elements
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}  # of an element's type
 CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}  # of a variable
 COMPLEX = 0x800  # a flag
-MAX_BYTES = 256 << 20  # SVHN's largest variable has 225 MB; a variable that unpacks to more is not SVHN's
+MAX_BYTES = 256 << 20  # the largest variable of SVHN's training and test files has 225 MB
 
 
 def read(path, *names):

@@ -192,7 +192,7 @@ def nearest(images, training, *, block=256):
 
 
 def one_nn_error(images, labels, test_images, test_labels):
-    """Share of the test images, in [0, 1], whose nearest image among `images` has a different label."""
+    """Share of the test images, in [0, 1], whose nearest image among `images` has a different label (Radford et al. 2016)."""
     for one, many in (labels, images), (test_labels, test_images):
         if np.shape(one) != np.shape(many)[:1] or np.asarray(one).dtype.kind not in "iu":
             raise InputError(f"one_nn_error: expected an integer label for each of {len(many)} images, got {described(one)}")

@@ -8,16 +8,13 @@ that multiplies elementwise moves over unchanged, <g, b dx> = <g b, dx>; a matri
 
     <g, dA B> = Σ gᵢⱼ dAᵢₖ Bₖⱼ = Σ (Σⱼ gᵢⱼ Bₖⱼ) dAᵢₖ = <g Bᵀ, dA>
 
-Textbooks write dy = J dx, with a row of the Jacobian J per element of y and a column per element of x. For x = (3, 5):
-
-    J = ⎡6   0⎤    g = ⎡1⎤    dL/dx = Jᵀ g = ⎡ 6⎤ = 2x g, without J
-        ⎣0  10⎦        ⎣2⎦                   ⎣20⎦
-
-Nobody builds J: for 32 images of 28 × 28 × 64 it has 1.6 million rows and columns, 10 TB in float32. A vjp gives Jᵀ g directly.
+Textbooks write dy = J dx, with a row of the Jacobian J per element of y and a column per element of x, and dL/dx = Jᵀ g. Nobody
+builds J: for 32 images of 28 × 28 × 64 it has 1.6 million rows and columns, 10 TB in float32. A vjp gives Jᵀ g directly.
 
 The vjp of a linear op y = A x is the transpose Aᵀ, for which <g, A dx> = <Aᵀ g, dx>. conv.py calls it the adjoint. The vjps
 hold arrays, never tensors, so graphs have no reference cycles and are freed with the last reference. At the end of the file
-the ops become Tensor's operators and methods: `a * b`, `x[0]`, `x.sum()`. Read gradcheck.py next.
+the ops become Tensor's operators and methods: `a * b`, `x[0]`, `x.sum()`. (So `abs`, `sum` and `max` are ops in this file, not
+Python's functions.) Read gradcheck.py next.
 """
 
 import copy
@@ -166,7 +163,7 @@ def softplus(x):
     """y = ln(1 + eˣ) = max(x, 0) + ln(1 + e^-|x|).   y' = eˣ / (1 + eˣ) = sigmoid(x)."""
     x = as_tensor(x)
     X = x.data
-    return from_op(np.logaddexp(X, 0, dtype=X.dtype), (x, lambda g: g * logistic(X)))
+    return from_op(np.logaddexp(X, 0, dtype=X.dtype), (x, lambda g: g * logistic(X)))  # ln(eˣ + e⁰)
 
 
 def relu(x):
@@ -191,7 +188,7 @@ def leaky_relu(x, slope=0.2):
         dx *= g
         return dx
 
-    return from_op(np.maximum(x.data, y, out=y), (x, vjp))
+    return from_op(np.maximum(x.data, y, out=y), (x, vjp))  # the larger one is the right one, since slope < 1
 
 
 def elu(x):
@@ -240,7 +237,7 @@ def concatenate(tensors, axis=0):
     if len({t.dtype for t in tensors}) != 1:
         raise InputError(f"concatenate: expected tensors of one dtype, got {[f'{t.dtype} {t.shape}' for t in tensors]}")
     y = np.concatenate([t.data for t in tensors], axis)
-    ends = np.cumsum([0, *(t.shape[axis] for t in tensors)])
+    ends = np.cumsum([0, *(t.shape[axis] for t in tensors)])  # below, i=i: each vjp has an i of its own
     return from_op(y, *((t, lambda g, i=i: np.split(g, ends[i:i + 2], axis)[1]) for i, t in enumerate(tensors)))
 
 

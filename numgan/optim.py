@@ -166,8 +166,8 @@ class MovingAverage:
 
     Update t keeps a share of the average, mean ← share mean + (1 - share) value, with share = min(decay, (1 + t) / (10 + t)).
     In the long run that is decay: after n more updates, a value's weight has fallen to decayⁿ of what it was. Early on it is
-    less, as in TensorFlow's ExponentialMovingAverage, so that the random initial weights fade within a few steps: the mean age
-    of the values in the average is then a tenth of the number of updates. Raises InputError unless 0 < decay < 1.
+    less, as in TensorFlow's ExponentialMovingAverage, so that the random initial weights fade within a few steps. Raises
+    InputError unless 0 < decay < 1.
     """
 
     def __init__(self, network, decay):

@@ -25,7 +25,7 @@ def upsample(x, factor=2):
 def depth_to_space(x, block=2):
     """Channels become pixels: (N, H, W, block²·C) -> (N, block·H, block·W, C), channel (p, q, c) to pixel (p, q).
 
-    Shi et al. 2016 ("pixel shuffle"). A permutation composed of known ops: nothing new to differentiate.
+    Shi et al. 2016 ("pixel shuffle").
     """
     n, h, w, c = x.shape
     if block < 1 or c % block**2:
@@ -43,7 +43,7 @@ def resize_conv2d(x, w):
     After doubling, neighbouring taps fall on copies of one pixel. Of w0 … w4 along a row, an even output pixel 2i sees
     (w0 + w1, w2 + w3, w4) on the small image's pixels i - 1, i, i + 1, and an odd one (w0, w1 + w2, w3 + w4). So each of
     the four phases (even or odd row × column) is a small convolution of the *small* image, zero border included; they
-    are computed as 4F channels of one conv2d, and depth_to_space puts them in place. All linear: no new derivative.
+    are computed as 4F channels of one conv2d, and depth_to_space puts them in place.
     """
     x, w = operands("resize_conv2d", x, w)
     kernels, padding = phase_kernels(w)
@@ -55,6 +55,7 @@ def phase_kernels(w):
     kh, kw, c, f = w.shape
     (rows, pad_rows), (columns, pad_columns) = phase_sums(kh), phase_sums(kw)
     mh, mw = rows.shape[1], columns.shape[1]
+    # p, q: even or odd; m, n: pixel of the small image; a, b: tap
     sums = np.einsum("pma,qnb->mnpqab", rows, columns).reshape(-1, kh * kw).astype(w.dtype)  # (mh·mw·2·2, kh·kw)
     phases = reshape(matmul(Tensor(sums), reshape(w, kh * kw, c * f)), mh, mw, 2, 2, c, f)
     return reshape(transpose(phases, 0, 1, 4, 2, 3, 5), mh, mw, c, 4 * f), (pad_rows, pad_columns)  # (mh, mw, C, 2·2·F)

@@ -35,6 +35,8 @@ import numpy as np
 
 from .errors import InputError, described
 
+_REFLECTED = {np.add: "__radd__", np.subtract: "__rsub__", np.multiply: "__rmul__", np.divide: "__rtruediv__",
+              np.matmul: "__rmatmul__"}  # what Python calls for array + tensor, array - tensor, ...
 _births = itertools.count()
 _no_grad = ContextVar("no_grad", default=0)  # how many no_grad blocks are open, counted for each thread
 
@@ -47,8 +49,8 @@ class Tensor:
     grad           of a leaf that requires a gradient, once `backward()` of a loss L has run: dL/d(data), an array of its own
                    of the same shape and dtype. None before, and always for values that an op computed
     requires_grad  whether anybody wants that gradient
-    born           a running number, larger than that of every value this one was computed from. If one of these is a parameter
-                   that an optimiser has since updated, its number is larger, and `backward()` raises InputError
+    born           a running number, larger than that of every value this one was computed from. If an optimiser
+                   has updated one of these since, that one has a new, larger number, and `backward()` raises InputError
     parents        () for a leaf or a constant; None once `backward()` has walked through; else one pair (parent, vjp) per
                    input that the value was computed from and that requires a gradient:
 
@@ -67,7 +69,6 @@ class Tensor:
     """
 
     __slots__ = ("__weakref__", "born", "captured", "data", "grad", "parents", "requires_grad")
-    __array_ufunc__ = None  # lets `ndarray * tensor` reach Tensor.__rmul__ instead of looping over elements
 
     def __init__(self, data, *, requires_grad=False):
         self.data = np.asarray(data)
@@ -137,7 +138,7 @@ class Tensor:
                                  "reduce it with .sum() or .mean(), or pass the upstream gradient")
             grad = np.ones_like(self.data)
         tape, gradients = self._history(), {}
-        _add_gradient(gradients, self, np.array(grad), "backward", self.data)
+        _add_gradient(gradients, self, np.array(grad), "backward", grad)
 
         while tape:
             node = tape.pop()  # the youngest: nothing that is left was computed from it, so its gradient is complete
@@ -185,8 +186,17 @@ class Tensor:
     def __iter__(self):
         return (self[i] for i in range(len(self)))
 
+    def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        """What NumPy shall do with array * x, which is x.__rmul__(array), and with np.exp(x), which is refused."""
+        if ufunc not in _REFLECTED or method != "__call__" or options or inputs[1] is not self:
+            return self.__array_function__(ufunc)
+        return getattr(self, _REFLECTED[ufunc])(inputs[0])
+
+    def __array_function__(self, function, *_):
+        raise TypeError(f"np.{function.__name__} does not take Tensors: use numgan's functions, or x.data for the array")
+
     def __array__(self, dtype=None, copy=None):
-        raise TypeError("NumPy's functions do not take Tensors: use numgan's, or x.data for the array")
+        raise TypeError("NumPy does not take Tensors: use x.data for the array")
 
     def __eq__(self, other):
         if not isinstance(other, Tensor):
@@ -263,7 +273,8 @@ def from_op(value, *inputs):
         y.requires_grad = bool(y.parents)
     for tensor, _ in inputs:
         for p in (tensor,) if isinstance(tensor, Parameter) else tensor.captured:
-            if (y.parents and not tensor.requires_grad) or np.may_share_memory(p.data, y.data):
+            read_by_vjps = y.parents and not tensor.requires_grad
+            if read_by_vjps or np.may_share_memory(p.data, y.data):
                 y.captured += (p,)
     return y
 

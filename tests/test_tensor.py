@@ -119,9 +119,21 @@ def test_a_tensor_is_walked_through_row_by_row_and_a_number_not_at_all():
         sum(leaf())
 
 
-@pytest.mark.parametrize("function", [np.asarray, np.stack, np.concatenate, np.zeros_like, lambda x: np.dot(x, x), Tensor])
-def test_numpy_s_functions_refuse_a_tensor(function):
-    with pytest.raises(TypeError, match=r"x\.data"):
+@pytest.mark.parametrize("function", [np.asarray, np.array, Tensor])
+def test_numpy_makes_no_array_of_a_tensor(function):
+    with pytest.raises(TypeError, match=r"use x\.data"):
+        function(leaf(3, 3))
+
+
+@pytest.mark.parametrize(("function", "name"), [
+    (np.exp, "exp"), (np.isfinite, "isfinite"), (np.mean, "mean"), (np.sum, "sum"), (np.max, "max"), (np.stack, "stack"),
+    (np.zeros_like, "zeros_like"), (lambda x: np.maximum(x, 0), "maximum"), (lambda x: np.dot(x, x), "dot"),
+    (lambda x: np.where(x.data > 1, x, 0), "where"), (lambda x: x.data > x, "greater"), (lambda x: x.data ** x, "power"),
+    (np.add.reduce, "add"), (lambda x: np.add.outer(x.data, x), "add"), (lambda x: np.add(x, x.data), "add"),
+    (lambda x: np.multiply(x.data, x, out=np.ones((3, 3))), "multiply"),
+    (lambda x: np.multiply(x.data, x, where=x.data > 1), "multiply"), (lambda x: operator.iadd(np.ones((3, 3)), x), "add")])
+def test_a_function_of_numpy_says_that_it_does_not_take_tensors(function, name):
+    with pytest.raises(TypeError, match=rf"np\.{name} does not take Tensors: .*x\.data"):
         function(leaf(3, 3))
 
 

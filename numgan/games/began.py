@@ -58,8 +58,9 @@ class BEGAN(ImageGAN):
 
         L_D = L(x) - k L(G(z)),   L_G = L(G(z)),   k ← k + λ (γ L(x) - L(G(z))), within [0, 1]       (section 3.4)
 
-    k weights the fake images in L_D so that L(G(z)) stays near γ L(x). M = L(x) + |γ L(x) - L(G(z))| measures convergence
-    (section 3.4.1). It is logged as "convergence", k as "k".
+    k weights the fake images in L_D so that L(G(z)) stays near γ L(x): if D reconstructs fakes too well, k grows, and D works
+    harder at reconstructing them badly. M = L(x) + |γ L(x) - L(G(z))| measures convergence (section 3.4.1). It is logged as
+    "convergence", k as "k".
 
     gamma   γ in (0, 1], the diversity ratio: a low one trades variety for quality
     k_step  λ in [0, 1]. With the paper's 0.001, k is still below 0.05 after a thousand steps on digits, and G draws the same

@@ -54,7 +54,7 @@ class CrossEntropy(Scored):
             raise InputError(f"expected objective non-saturating or saturating, got {objective!r}")
         check_real_label(real_label)
         self.objective, self.real_label, self.weight = objective, real_label, weight
-        self.undecided = np.log(real_label / (2 - real_label))  # where D(x) = r / 2, see above
+        self.undecided = np.log(real_label / (2 - real_label))  # the logit of r / 2, see above
 
     def d_loss(self, y_real, y_fake, batch):
         """What D minimises: -V times `weight`, if real_label is 1."""

@@ -72,8 +72,8 @@ class CycleGAN(Game):
     channels  of all images, 1 or 3: those of x and of y must be alike
     width     channels in the first layer of G and F, half as many as in D's
     blocks    residual blocks in G and F
-    cycle     λ; 10 in the paper. The larger it is, the more of y F hides in F(y), invisibly, so that G can restore it (Chu et
-              al. 2017)
+    cycle     λ; 10 in the paper. F hides y in F(y), invisibly, so that G can restore it (Chu et al. 2017). The larger λ is,
+              the more F hides
     identity  weight of E|G(y) - y| + E|F(x) - x|, times λ: what is already of the other kind should stay as it is (section 5.2)
     warm_up   λ rises from a tenth to its full value over this many steps: early on, G could please L_cyc by changing nothing
     noise     standard deviation, > 0, of the noise added to everything D_X and D_Y see (Sønderby et al. 2017)
@@ -186,7 +186,7 @@ class CycleGAN(Game):
 
 
 def twin(network):
-    """The same network once more, with the same weights, but with batch statistics of its own (Li et al. 2016).
+    """The same network once more, with the same weights, but with batch statistics of its own (Li et al. 2017).
 
     G sees real x, but its twin sees F(y), in which the colours of y are hidden. Averages over both kinds would fit neither.
     """

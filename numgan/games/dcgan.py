@@ -1,4 +1,4 @@
-"""DCGAN: convolutional networks that train stably (Radford, Metz & Chintala 2015).
+"""DCGAN: convolutional networks that train stably (Radford, Metz & Chintala 2016).
 
 Read vanilla.py next, or the other games in any order.
 """
@@ -33,7 +33,7 @@ class ConvolutionalGAN(ImageGAN):
 
     G projects z to size/4 × size/4 × 2·width and doubles height and width twice; D halves them twice. Upsampling is
     by resize-convolution, which avoids checkerboard artefacts (Odena, Dumoulin & Olah 2016). Both players' steps use the
-    same fake images. Radford et al. have transposed convolutions, batch norm in D as well, and ReLU in G.
+    same fake images. Radford et al. have transposed convolutions, batch norm in D as well, ReLU in G, and a uniform z.
 
     width       channels of the larger feature maps
     norm        "batch": batch norm in G, none in D; or "weight": weight-normalised layers in both (after Xiang & Li 2017,
@@ -42,10 +42,10 @@ class ConvolutionalGAN(ImageGAN):
     categories  how many categories there are: the first numbers of z name one (see `prior`); with 0, all of z is normal
     lr          None for the defaults of lr and d_lr: `rates`, or both 2e-4 with weight norm (at 5e-4, G soon draws only black)
 
-    The default recipe differs from the tutorials', which is Adam at 2e-4 for both players, dropout in D and a normal z. Each
-    player has its own learning rate (Heusel et al. 2017; here G's is four times D's), D has no dropout, samples are drawn with
-    an average of G's weights (Yazici et al. 2019), and codes have categories, as in ClusterGAN (Mukherjee et al. 2019), but
-    without its encoder. It draws better digits in the same time: demos/README.md has the figures.
+    The default recipe differs from one that is common in tutorials: Adam at 2e-4 for both players, dropout in D and a normal z.
+    Each player has its own learning rate (Heusel et al. 2017; here G's is four times D's), D has no dropout, samples are drawn
+    with an average of G's weights (Yazici et al. 2019), and codes have categories, as in ClusterGAN (Mukherjee et al. 2019),
+    but without its encoder. It draws better digits in the same time: demos/README.md has the figures.
     """
 
     width: int = 64
@@ -91,7 +91,7 @@ class ConvolutionalGAN(ImageGAN):
         small = (self.size // 4, self.size // 4, 2 * width)
         if self.norm == "batch":
             options = {}
-            generator = [
+            generator = [  # tutorials have the bias before BatchNorm, too, though it does nothing: see chapter 6 of the tour
                 Dense(math.prod(small)), LeakyReLU(0.2), BatchNorm(), Reshape(*small),
                 ResizeConv2D(width, 5), BatchNorm(), LeakyReLU(0.2),
                 ResizeConv2D(self.channels, 5), Tanh()]

@@ -17,9 +17,10 @@ from ..network import Layer, load_arrays, values_per_item
 class Game:
     """A game that `training.train` can play. A subclass is a dataclass as well, and defines `build`, `check` and `step`.
 
-    Its fields are its settings: values that JSON can hold, from which a checkpoint rebuilds the game. `build` makes the
-    networks, the optimisers and the `looks` (what a run shows of the game: looks.py), and keeps them as attributes. Every
-    attribute that is an array or has a `state()` is saved and restored under its name.
+    Its fields are its settings: values that JSON can hold, from which a checkpoint rebuilds the game. (eq=False: two games with
+    the same settings are not the same.) `build` makes the networks, the optimisers and the `looks` (what a run shows of the
+    game: looks.py), and keeps them as attributes. Every attribute that is an array or has a `state()` is saved and restored
+    under its name.
 
     dtype   "float32" to train, "float64" to check
     rng     numpy.random.Generator: for the initial weights, and for everything random in a step

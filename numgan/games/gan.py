@@ -9,7 +9,8 @@ that an image x is real, D(x). With E the mean over images or codes:
 
 Which D is best? For images that have density p_data among the real ones and p_g among the fakes, V has the part
 p_data ln D + p_g ln(1 - D). Its slope is 0 at D = p_data / (p_data + p_g) (section 4). So when G's images are distributed like
-the real ones, the best D is 1/2 everywhere: it can only guess.
+the real ones, the best D is 1/2 everywhere: it can only guess. By default, G maximises ln D(G(z)) instead of moving down V:
+crossentropy.py says why.
 
 In this folder `real` and `fake` are images, `y_real` and `y_fake` are D's outputs for them, and a game's `losses` turn these
 into both players' losses. Read crossentropy.py next: it has the losses of eq. 1.
@@ -98,7 +99,10 @@ class GAN(Game):
         return figures
 
     def d_step(self, batch, fake):
-        """Minimise D's loss with respect to D. `fake` is detached: backward() through G would release the graph of G's step."""
+        """Minimise D's loss with respect to D.
+
+        `fake` is detached: if G's step reuses it (fresh_z = False), backward() must not walk into the graph that made it.
+        """
         y_real, y_fake = self.d_outputs(batch.real, fake)
         loss = self.losses.d_loss(y_real, y_fake, batch)
         self.d_optimizer.minimize(loss)
@@ -116,7 +120,7 @@ class GAN(Game):
         return {"g_loss": loss.item()} | self.losses.g_figures(y_fake.data, batch)
 
     def d_outputs(self, real, fake):
-        """D's outputs for real and fake images, each its own batch, in case D has BatchNorm; else `as_one_batch` is quicker."""
+        """D's outputs for real and fake images, each its own batch, in case D has BatchNorm (see also `as_one_batch`)."""
         return self.discriminate(real), self.discriminate(fake)
 
     def discriminate(self, images):

@@ -50,7 +50,7 @@ class StackGAN(GAN):
     size         height and width in stage 2, a multiple of 4, at least 8
     width        channels of the networks
     caption_dim  the length of c and of φ(t)
-    kl           λ, for the mean of KL over the numbers in c, as in the authors' code, where it is 2 (eq. 2 has 1, for the sum)
+    kl           λ, for the mean of KL over the numbers in c, as in the authors' code, where it is 2 (the paper: 1, for the sum)
     """
 
     stage: int = 1

@@ -399,7 +399,7 @@ def _beside(draw):
     return (draw(sides(1, 3)), int(np.prod(shape)) + last), {"shape": shape, "last": last}
 
 
-@layer_case("UpSampling2D", ng.UpSampling2D, reference=ref.upsample)
+@layer_case("UpSampling2D", ng.UpSampling2D, linear=(0,), reference=ref.upsample)
 def _upsampling(draw):
     return (2, 2, 3, 2), {"factor": draw(st.integers(1, 3))}
 
@@ -410,11 +410,11 @@ def _max_pooling(draw):
                           **draw(st.sampled_from([{}, {"strides": 1}, {"strides": (1, 2)}]))}
 
 
-@layer_case("Flatten", ng.Flatten, reference=lambda x: x.reshape(len(x), int(np.prod(x.shape[1:]))))
+@layer_case("Flatten", ng.Flatten, linear=(0,), reference=lambda x: x.reshape(len(x), int(np.prod(x.shape[1:]))))
 def _flatten(draw):
     return draw(shapes(1, (2, 4))), {}
 
 
-@layer_case("Reshape", lambda: ng.Reshape(4, 1), reference=lambda x: x.reshape(len(x), 4, 1))
+@layer_case("Reshape", lambda: ng.Reshape(4, 1), linear=(0,), reference=lambda x: x.reshape(len(x), 4, 1))
 def _reshape_layer(draw):
     return draw(st.sampled_from([(3, 2, 2), (2, 4)])), {}

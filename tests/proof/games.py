@@ -361,7 +361,7 @@ def codes_ask_for_captions(game, codes):
 
 
 def codes_follow_the_prior(name, settings, losses):
-    """z has the distribution that the paper names, in every number, independent of the others; classes asked for are even."""
+    """z has the distribution that the game names, in every number, independent of the others; classes asked for are even."""
     game, n = small_game(name, settings), 3000
     if hasattr(game, "small"):  # there, z are the means of 4 × 4 pixels of the same images
         with watched(game) as seen:

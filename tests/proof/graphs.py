@@ -34,6 +34,7 @@ def leaf_gradients_share_no_memory():
     a.grad *= 2
     assert b.grad == 5
     assert g == 5
+    assert g.flags.writeable, "g is the user's own"
 
 
 def in_place_changes_stay_where_they_are():
