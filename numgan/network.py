@@ -195,7 +195,7 @@ class Sequential(Layer):
     become part of another one, and two networks can share weights; their names are those in the network built last.
     """
 
-    def __init__(self, *layers, input_shape=None, rng=None, dtype=np.float32):
+    def __init__(self, *layers, input_shape=None, rng=None, dtype: str | type | np.dtype = np.float32):
         self.stack = layers
         for i, layer in enumerate(layers):
             if not isinstance(layer, Layer) or any(layer is other for other in layers[:i]):

@@ -5,6 +5,7 @@ a gradient in every other leaf of the loss that is not frozen. This file also ha
 moving average of a network's weights. Read network.py next.
 """
 
+from collections.abc import Callable
 from copy import deepcopy
 
 import numpy as np
@@ -97,7 +98,7 @@ class SGD(Optimizer):
     steps grow, and where their signs alternate, they cancel. (Adam's v, below, is a mean of squares.)
     """
 
-    def __init__(self, parameters, lr=0.01, *, momentum=0.0):
+    def __init__(self, parameters, lr: float | Callable[[int], float] = 0.01, *, momentum=0.0):
         super().__init__(parameters, lr, moments=1, momentum=(momentum, 0, 1))
         self.momentum = momentum
 
@@ -118,7 +119,7 @@ class Adam(Optimizer):
     lr >= 0, 0 <= β < 1, eps >= 0.
     """
 
-    def __init__(self, parameters, lr=0.001, *, beta1=0.9, beta2=0.999, eps=1e-8):
+    def __init__(self, parameters, lr: float | Callable[[int], float] = 0.001, *, beta1=0.9, beta2=0.999, eps=1e-8):
         super().__init__(parameters, lr, moments=2, beta1=(beta1, 0, 1), beta2=(beta2, 0, 1), eps=(eps, 0, np.inf))
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
 

@@ -30,6 +30,7 @@ import itertools
 import numbers
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -61,7 +62,6 @@ class Tensor:
                    memory `data` shares (after a reshape). `backward()` raises InputError if one of these has been updated since
 
     A vjp (vector-Jacobian product) maps dL/d(this value) to the part of dL/d(parent) that flows through this op.
-    NumPy's functions do not take Tensors: instead of np.log(x) or np.mean(x), write numgan.log(x) or x.mean().
     `x += y` makes a new value, as it does for numbers; and x == y says whether they are the same object. Compare x.data.
     Copying or pickling a leaf makes a new leaf without gradient, born now; a value with a history is refused.
 
@@ -69,6 +69,14 @@ class Tensor:
     """
 
     __slots__ = ("__weakref__", "born", "captured", "data", "grad", "parents", "requires_grad")
+    grad: np.ndarray | None
+
+    if TYPE_CHECKING:  # for editors: when it is imported, ops.py gives Tensor these operators and methods
+        from . import ops
+        __add__, __sub__, __mul__, __truediv__, __matmul__ = ops.add, ops.sub, ops.mul, ops.div, ops.matmul
+        __radd__, __rsub__, __rmul__, __rtruediv__, __rmatmul__ = ops.add, ops.sub, ops.mul, ops.div, ops.matmul
+        __neg__, __pow__, __getitem__ = ops.neg, ops.power, ops.getitem
+        sum, mean, max, reshape, transpose = ops.sum, ops.mean, ops.max, ops.reshape, ops.transpose
 
     def __init__(self, data, *, requires_grad=False):
         self.data = np.asarray(data)

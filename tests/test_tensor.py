@@ -1,13 +1,15 @@
 """How a Tensor meets NumPy, and the errors of everyday use."""
 
+import ast
 import functools
+import inspect
 import operator
 
 import numpy as np
 import pytest
 
 import numgan as ng
-from numgan import InputError, Tensor
+from numgan import InputError, Tensor, ops
 from numgan.tensor import from_op
 
 
@@ -32,6 +34,19 @@ def test_operators_reach_the_tensor_from_both_sides(op, other):
         np.testing.assert_allclose(y.data, op(*swap(x.data, other)), rtol=1e-14)
         y.sum().backward()
         assert np.abs(x.grad).min() > 0
+
+
+def test_editors_are_told_of_the_operators_and_methods_that_there_are():
+    """Under `if TYPE_CHECKING` in tensor.py, names stand beside the ops that ops.py gives to Tensor under these names."""
+    source = ast.parse(inspect.getsource(Tensor)).body[0].body
+    block = next(node for node in source if isinstance(node, ast.If) and node.test.id == "TYPE_CHECKING").body
+    told = {name.id: op.attr for line in block if isinstance(line, ast.Assign)
+            for name, op in zip(line.targets[0].elts, line.value.elts, strict=True)}
+    given = {name: function for name, function in vars(Tensor).items() if getattr(function, "__module__", "") == ops.__name__}
+    assert told.keys() == given.keys()
+    for name, op in told.items():
+        reverse = name.startswith("__r") and told[name.replace("__r", "__", 1)] == op
+        assert reverse or given[name] is getattr(ops, op)
 
 
 @pytest.mark.parametrize("op", [ng.add, ng.sub, ng.mul, ng.div, ng.matmul])
