@@ -34,7 +34,7 @@ HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
 
 
 def train(run, steps, every=200, remarks=None):
-    """Train until the run has done `steps` steps in all; draw and save every `every` steps and at the end. Returns run.history.
+    """Train until the run has done `steps` steps in all; draw and save every `every` steps and at the end.
 
     remarks(run), lines of text, are printed after each sheet except that of step 0. Ctrl-C (or SIGTERM, SIGHUP) finishes the
     step, saves, reports where, and raises KeyboardInterrupt; a second Ctrl-C or SIGTERM stops at once. A signal that the
@@ -82,7 +82,6 @@ def train(run, steps, every=200, remarks=None):
                 raise KeyboardInterrupt
         with _located(run, run.step):
             plotting.save_gif(run.out / "progress.gif", sheets(run))
-    return run.history
 
 
 def _check_figures(run, row):

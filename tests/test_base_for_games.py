@@ -203,7 +203,8 @@ def test_figures_that_change_from_step_to_step_are_refused(run_of):
 def test_the_doctor_draws_no_samples_of_a_game_that_has_none(tmp_path, digits, undrawn):
     game = GAMES["SRGAN"](width=2, blocks=1, rng=np.random.default_rng(0))
     run = Run(game, ImageBatches(digits[0], 4, np.random.default_rng(1)), tmp_path)
-    assert len(train(run, 1, remarks=Doctor(10))) == 1
+    train(run, 1, remarks=Doctor(10))
+    assert run.step == 1
 
     class Plain(Game):
         image_shape, looks = (28, 28, 1), Looks(panels={}, progress={})
