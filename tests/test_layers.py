@@ -25,7 +25,7 @@ from numgan import (
     UpSampling2D,
 )
 
-from .proof.blind_spots import variances_of_many_rows_keep_their_digits
+from .proof.edges import MANY_ROWS
 
 
 def net(*layers, shape, **options):
@@ -72,8 +72,9 @@ def test_glorot_uniform_fills_its_range():
     np.testing.assert_allclose(w.var(), limit**2 / 3, rtol=0.02)
 
 
-def test_batch_norm_of_many_rows():
-    variances_of_many_rows_keep_their_digits()
+@pytest.mark.parametrize("holds", MANY_ROWS, ids=lambda holds: holds.__name__)
+def test_batch_norm_of_many_rows(holds):
+    holds()
 
 
 def test_normal_has_its_deviation_and_biases_start_at_zero():

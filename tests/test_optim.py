@@ -7,12 +7,22 @@ from hypothesis import strategies as st
 
 from numgan import SGD, Adam, InputError, Parameter, Tensor, log, optim
 
-from .proof.optimisers import ADAM, adam_equals_scalar_loop, run, sgd_equals_scalar_loop
+from .proof.optimisers import (
+    ADAM,
+    adam_equals_scalar_loop,
+    adam_s_corrections_never_end,
+    run,
+    sgd_equals_scalar_loop,
+)
 
 
 @given(st.integers(0, 2**32 - 1), st.fixed_dictionaries(ADAM))
 def test_adam_equals_scalar_loop(seed, options):
     adam_equals_scalar_loop(seed, options)
+
+
+def test_adam_s_corrections_never_end():
+    adam_s_corrections_never_end()
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.01, 1.0]), st.sampled_from([0.0, 0.5, 0.9]))

@@ -6,12 +6,11 @@ normal numbers in fresh arrays, where every other property looks. Here they are 
 
 import functools
 
-import numpy as np
-
-from numgan import layers, losses, norm, ops, optim, tensor
+from numgan import conv, layers, losses, norm, ops, optim, residual, resize, tensor
 
 from . import graphs, laws, properties
 from .cases import CASES
+from .edges import MANY_ROWS
 from .mutants import ADAM, SGD, op_checks, textual
 
 
@@ -64,30 +63,47 @@ def lost_digits():
     ]
 
 
-def variances_of_many_rows_keep_their_digits():
-    """As those of large images: they are 5e-7 off, and 5e-4 if all rows are added up one after the other."""
-    x = np.random.default_rng(0).standard_normal((2**20, 2)).astype(np.float32)
-    _, _, variance = norm.batch_norm(*(tensor.Tensor(array) for array in (x, np.ones(2, np.float32), np.zeros(2, np.float32))))
-    np.testing.assert_allclose(variance, x.var(0, dtype=np.float64), rtol=1e-5)
-
-
 def many_rows():
-    """Sums in which digits are lost only where there are a million terms."""
-    return textual("batch_norm", [variances_of_many_rows_keep_their_digits], (norm.column_dot, "ROWS", "len(a)"))
+    """Sums in which digits, or terms, are lost only where there are many."""
+    return textual("batch_norm", MANY_ROWS, (norm.column_dot, "ROWS", "len(a)"),
+                   (norm.column_dot, "max(len(a), 1)", "max(len(a) // ROWS * ROWS, 1)"))
 
 
 def edges():
-    """Axes from the end, 0⁰, ties, saturation, one element, none."""
+    """Axes from the end, 0⁰, ties, saturation, tiny and large numbers, large strides and kernels, one element, none."""
     return [
+        *textual("exp", op_checks("exp"), (ops.exp, "np.exp(x.data)", "np.exp(np.minimum(x.data, 80))"),
+                 (ops.exp, "np.exp(x.data)", "np.exp(np.maximum(x.data, -80))")),
+        *textual("log", op_checks("log"), (ops.log, "g / X", "g / np.maximum(X, X.dtype.type(1e-12))")),
+        *textual("sqrt", op_checks("sqrt"), (ops.sqrt, "(2 * y)", "(2 * np.maximum(y, y.dtype.type(1e-12)))")),
+        *textual("getitem", op_checks("getitem"), (ops.getitem, "np.may_share_memory(X, y)", "isinstance(index, tuple)")),
+        *textual("concatenate", op_checks("concatenate"), (ops.concatenate, "i=i:", "i=tensors.index(t):")),
+        *textual("max_pool2d", op_checks("max_pool2d"),
+                 (conv.max_pool2d, "constant_values=-np.inf", "constant_values=-1e9"),
+                 (conv.max_pool2d, "largest.sum(3, dtype=g.dtype)", "largest.sum(3, dtype=np.uint8).astype(g.dtype)")),
+        *textual("conv2d", op_checks("conv2d"), (conv.im2col, "::strides[0]", "::min(strides[0], 3)")),
+        *textual("resize_conv2d", op_checks("resize_conv2d"),
+                 (resize.phase_sums, "offset.min(), offset.max() + 1", "max(offset.min(), -1), min(offset.max(), 1) + 1")),
+        *textual("BatchNorm", op_checks("BatchNorm"),
+                 (layers.BatchNorm.forward, "self.mean * scale", "self.mean * scale.detach()"),
+                 (layers.BatchNorm.forward, "self.mean * scale", "self.mean"),
+                 (layers.BatchNorm.forward, "self.variance + ", "1 + ")),
+        *textual("PReLU", op_checks("PReLU"), (residual.PReLU.forward, "ops.relu(-x)", "(ops.relu(x) - x)")),
+        *textual("softmax_cross_entropy", op_checks("softmax_cross_entropy"),
+                 (losses._labels, "return labels", "return labels.astype(np.int8)")),
         *textual("power", op_checks("power"), (ops.power, " if p else np.zeros_like(X)", ""),
                  (ops.power, "g * p * X ** (p - 1)", "g * p * X**p / X"),
                  (ops.power, "X**p, (x", "np.exp(p * np.log(X)), (x")),
         *textual("transpose", op_checks("transpose"), (ops.transpose, "[a % g.ndim for a in axes]", "axes")),
         *textual("sum", op_checks("sum"), (ops.repeat, "if axis is None else axis", "if axis is None else np.abs(axis)")),
-        *textual("max", op_checks("max"), (ops.max, "largest / largest.sum(axis, keepdims=True, dtype=X.dtype)", "largest")),
-        *textual("relu", op_checks("relu"), (ops.relu, "x.data > 0", "x.data >= 0")),
+        *textual("max", op_checks("max"), (ops.max, "largest / largest.sum(axis, keepdims=True, dtype=X.dtype)", "largest"),
+                 (ops.max, "largest.sum(axis, keepdims=True, dtype=X.dtype)",
+                  "largest.sum(axis, keepdims=True, dtype=np.uint8).astype(X.dtype)")),
+        *textual("relu", op_checks("relu"), (ops.relu, "x.data > 0", "x.data >= 0"),
+                 (ops.relu, "x.data > 0", "x.data > 1e-12")),
         *textual("leaky_relu", op_checks("leaky_relu"), (ops.leaky_relu, "x.data > 0", "x.data >= 0")),
-        *textual("abs", op_checks("abs"), (ops.abs, "np.sign(X)", "np.copysign(1, X)")),
+        *textual("abs", op_checks("abs"), (ops.abs, "np.sign(X)", "np.copysign(1, X)"),
+                 (ops.abs, "np.sign(X)", "(X / np.maximum(np.abs(X), X.dtype.type(1e-12)))")),
         *textual("l1", op_checks("l1"), (losses.l1, "np.sign(E)", "np.copysign(1, E)")),
         *textual("bce", op_checks("bce"), (losses.bce, " * (no > smallest)", ""), (losses.bce, " * (yes > smallest)", ""),
                  (losses.bce, "np.maximum(P, smallest)", "P"), (losses.bce, "np.maximum(1 - P, smallest)", "1 - P")),
@@ -115,6 +131,7 @@ def other_laws():
         (layers.Dropout.__init__, "round(rate * 2**16)", "round(rate * 0.95 * 2**16)"),
         (layers.Dropout.forward, "np.uint16).reshape(x.shape) >=", "np.uint16).reshape(x.shape) <="),
         (layers.Dropout.forward, "1 / (1 - self.threshold / 2**16)", "1 + self.threshold / 2**16"),
+        (layers.Dropout.forward, "1 / (1 - self.threshold / 2**16)", "np.float32(1 / (1 - self.threshold / 2**16))"),
         (layers.Dropout.forward, "self.rng.bytes(2 * x.size)", "np.random.default_rng(0).bytes(2 * x.size)"),
         (layers.Dropout.forward, "self.rng.bytes(2 * x.size), np.uint16).reshape(x.shape)",
          "self.rng.bytes(2 * x[0].size), np.uint16).reshape(x.shape[1:])"),

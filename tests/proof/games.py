@@ -29,6 +29,9 @@ def small_game(name, settings, dtype="float64", dropout=False):
     for network in game.networks().values():
         for p in network.parameters():
             p.data += (0.1 * rng.standard_normal(p.shape)).astype(dtype)
+        for key, array in network.state().items():
+            if key.endswith((".mean", ".variance")):
+                array[...] = rng.uniform(0.5, 1.5, array.shape)
         for _, layer in network.walk():
             if isinstance(layer, layers.Dropout) and not dropout:
                 layer.threshold = 0

@@ -87,6 +87,8 @@ def dropout_drops_its_share_keeps_the_mean_and_is_white():
         y = layer(ones).data
         assert_mean(y == 0, rate, math.sqrt(rate * (1 - rate)) + 2**-17 * math.sqrt(y.size), f"Dropout({rate}), zeros")
         np.testing.assert_allclose(y[y != 0], 1 / (1 - rate), rtol=2**-16 / (1 - rate))
+        in_float64 = layer(np.ones(100)).data
+        np.testing.assert_allclose(in_float64[in_float64 != 0], 1 / (1 - layer.threshold / 2**16), rtol=1e-15)
         assert_white(lambda layer=layer, ones=ones: layer(ones).data)
 
 

@@ -153,7 +153,7 @@ def textual(op, checks, *rewrites):
 
 
 ADAM = [functools.partial(check_few, optimisers.adam_equals_scalar_loop, st.integers(0, 999),
-                          st.fixed_dictionaries(optimisers.ADAM))]
+                          st.fixed_dictionaries(optimisers.ADAM)), optimisers.adam_s_corrections_never_end]
 SGD = [functools.partial(check_few, optimisers.sgd_equals_scalar_loop, st.integers(0, 999), st.just(0.1), st.just(0.9))]
 
 
@@ -244,6 +244,7 @@ def textual_mutants():
                  (optim.Optimizer.step, "self.t += 1", "pass"),
                  (optim.Optimizer.step, "self.t += 1", "self.t += 2"),
                  (optim.Adam.update, "t = int(self.t)", "t = int(self.t) + 1"),
+                 (optim.Adam.update, "t = int(self.t)", "t = min(int(self.t), 1000)"),
                  (optim.Adam.update, "change += self.eps * root", "change += self.eps"),
                  (optim.Adam.update, "np.sqrt(v, out=change)", "np.sqrt(v + self.eps * root, out=change)"),
                  (optim.Adam.update, "/ (1 - self.beta1**t)", ""),

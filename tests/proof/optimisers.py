@@ -42,6 +42,16 @@ def adam_equals_scalar_loop(seed, options, steps=7):
             assert abs(p.data[index] - expected) <= 1e-12, f"{p.data[index]} against {expected}"
 
 
+def adam_s_corrections_never_end():
+    """In step 5,001, v is still divided by 1 - 0.999⁵⁰⁰¹ = 0.993."""
+    adam = Adam([Parameter(np.array([1.0]))], 0.1)
+    adam.t[...], adam.moments[0][0][...], adam.moments[1][0][...] = 5000, 0.3, 0.2
+    run(adam, [[[0.5]]])
+    m, v = 0.9 * 0.3 + 0.1 * 0.5, 0.999 * 0.2 + 0.001 * 0.25
+    expected = 1 - 0.1 * m / (1 - 0.9**5001) / ((v / (1 - 0.999**5001)) ** 0.5 + 1e-8)
+    np.testing.assert_allclose(adam.parameters[0].data, expected, rtol=1e-12)
+
+
 def sgd_equals_scalar_loop(seed, lr, momentum, steps=5):
     """v ← μ v + g, θ ← θ - lr v."""
     parameters, gradients = drawn_parameters(seed, steps)
