@@ -1,4 +1,4 @@
-"""Every game × every property of game_properties.py, and the games' interface."""
+"""Every game × every property of proof/games.py, and the games' interface."""
 
 import numpy as np
 import pytest
@@ -138,8 +138,8 @@ def test_sgan_reads_what_it_was_taught_and_alone_it_is_a_mere_classifier(dtype):
     assert all(np.array_equal(before[name], array) for name, array in game.generator.state().items())
 
 
-@pytest.mark.parametrize("holds", fixmatch.PROPERTIES + asking.PROPERTIES, ids=lambda holds: holds.__name__)
-def test_fixmatch_and_games_that_are_asked_for_a_class(holds):
+@pytest.mark.parametrize("holds", fixmatch.SGAN + fixmatch.PROPERTIES + asking.PROPERTIES, ids=lambda holds: holds.__name__)
+def test_sgan_fixmatch_and_games_that_are_asked_for_a_class(holds):
     holds()
 
 

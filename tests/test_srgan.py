@@ -116,19 +116,28 @@ def test_a_residual_block_must_keep_the_shape_and_keeps_its_input():
 
 def test_with_least_squares_g_s_gradients_are_right_and_d_does_not_move():
     game = small_game("SRGAN", SMALL | dict(objective="mse"))
+    game.generator.parameters()[-1].data += 1.1  # so that many pixels are out of range
     with watched(game) as seen:
         figures = play(game)
     real, small = images_for(game).astype(np.float64), seen["z"][-1]
 
+    def made(values):
+        return network(game.generator.stack, values, small)
+
     def loss(values):
-        return ref.l2(network(game.generator.stack, values, small), real)
+        return ref.l2(made(values), real)
 
     values = seen["g"]["generator"]
     assert figures.keys() == {"g_loss", "psnr"}
+    assert 0.1 < (made(values) > 1).mean() < 0.9
     np.testing.assert_allclose(figures["g_loss"], loss(values), rtol=1e-10)
-    np.testing.assert_allclose(figures["psnr"], 10 * np.log10(4 / loss(values)), rtol=1e-10)
+    np.testing.assert_allclose(figures["psnr"], 10 * np.log10(4 / ref.l2(made(values).clip(-1, 1), real)), rtol=1e-10)
     compare_parameters("SRGAN G", game.generator, loss, values)
     assert same(seen["d"]["discriminator"], snapshot(game.discriminator))
+
+
+def test_the_adversarial_loss_has_the_paper_s_weight():
+    assert games.SRGAN(size=8, width=2, blocks=1, rng=np.random.default_rng(0)).adversarial == 1e-3
 
 
 def test_least_squares_learns_to_enlarge():

@@ -174,6 +174,18 @@ def half_of_the_fakes_are_exchanged_for_older_ones():
     assert abs(kept / 800 - 0.5) < 0.06
 
 
+def both_players_have_the_game_s_rates_and_beta1():
+    """Over all steps that are planned. The student has a rate of its own."""
+    game = small_game(kind=games.CyCADA, lr=0.5, lr_steps=8, lr_hold=0.25, beta1=0.3)
+    for optimizer in game.g_optimizer, game.d_optimizer:
+        assert optimizer.beta1 == 0.3
+        for t, rate in ((0, 0.5), (2, 0.5), (5, 0.25), (8, 0)):
+            optimizer.t[...] = t
+            assert optimizer.rate == rate
+    assert game.student_optimizer.parameters == game.student.parameters()
+    assert (game.student_optimizer.rate, game.student_optimizer.beta1) == (1e-3, 0.9)
+
+
 def batches(game, rng, size=3):
     """Unpaired random images."""
     kinds = (np.random.default_rng(seed).integers(0, 256, (9, *game.shape), np.uint8) for seed in (1, 2))
@@ -248,6 +260,6 @@ def distorted_images_are_slanted_turned_stretched_and_bent():
 STEP = [functools.partial(step_equals_complex_step, cycle=3.0, identity=0.7, warm_up=10),
         weights_grow_to_their_values, discriminators_see_what_the_buffers_give]
 SEMANTIC = functools.partial(step_equals_complex_step, games.CyCADA, cycle=3.0, semantic=2.0, warm_up=10)
-PROPERTIES = [*STEP, SEMANTIC, step_equals_complex_step, half_of_the_fakes_are_exchanged_for_older_ones,
-              each_twin_has_the_statistics_of_its_own_images, a_sheet_shows_both_ways_there_and_back,
-              distorted_images_are_slanted_turned_stretched_and_bent]
+PROPERTIES = [*STEP, SEMANTIC, step_equals_complex_step, both_players_have_the_game_s_rates_and_beta1,
+              half_of_the_fakes_are_exchanged_for_older_ones, each_twin_has_the_statistics_of_its_own_images,
+              a_sheet_shows_both_ways_there_and_back, distorted_images_are_slanted_turned_stretched_and_bent]

@@ -1,9 +1,38 @@
-"""What must hold for FixMatch: what D's minibatches consist of, and when a reading counts."""
+"""What must hold for SGAN: how D's outputs become one, and what features are matched; and for FixMatch: what D's
+minibatches consist of, and when a reading counts.
+"""
 
 import numpy as np
 
+from numgan import GaussianNoise, no_grad
 from numgan.games import FixMatchSGAN, fixmatch
+from numgan.games.sgan import ClassesAndFake
 from numgan.tensor import Tensor
+
+from .games import images_for, labels_for, small_game
+
+
+def outputs_of_one_image_may_be_far_from_those_of_another():
+    """ln Z of ten outputs 1000 is 1000 + ln 10, that of ten outputs -1000 is -1000 + ln 10."""
+    y = Tensor(np.repeat([[1000.0], [-1000.0]], 10, 1), requires_grad=True)
+    source = ClassesAndFake().source(y)
+    np.testing.assert_allclose(source.data, [[1000 + np.log(10)], [-1000 + np.log(10)]])
+    source.backward(np.ones((2, 1)))
+    np.testing.assert_allclose(y.grad, 0.1)
+
+
+def features_are_compared_with_noise_on_every_layer_of_both():
+    """Of real images and of fakes; and D's last layer sees the fakes' features."""
+    game, seen = small_game("SGAN", dict(size=8, width=24), dropout=True), []
+    noises = [layer for layer in game.discriminator.stack if isinstance(layer, GaussianNoise)]
+    for layer in noises:
+        layer.forward = lambda x, layer=layer: seen.append((layer, layer.training)) or x
+    batch = game.minibatch(images_for(game), labels_for(game))
+    game.g_step(batch, game.generator(batch.z))
+    assert len(noises) == 6
+    assert seen == [(layer, True) for layer in noises] * 2
+    with no_grad():
+        assert game.features(batch.real).shape == (6, 12)
 
 
 def a_reading_counts_if_it_is_sure_after_correction_for_how_often_its_digit_was_read():
@@ -50,5 +79,6 @@ def a_minibatch_has_distorted_images_where_the_digit_is_known_and_all_unlabelled
     assert (game.shares != 0.1).any()
 
 
+SGAN = [outputs_of_one_image_may_be_far_from_those_of_another, features_are_compared_with_noise_on_every_layer_of_both]
 PROPERTIES = [a_reading_counts_if_it_is_sure_after_correction_for_how_often_its_digit_was_read,
               a_minibatch_has_distorted_images_where_the_digit_is_known_and_all_unlabelled_ones_as_they_are]

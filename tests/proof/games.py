@@ -4,7 +4,6 @@ The losses that the steps are compared with are those of papers.py.
 """
 
 import functools
-import math
 from contextlib import contextmanager
 
 import numpy as np
@@ -243,6 +242,7 @@ def players_keep_out_of_each_others_networks(name, settings, losses):
     """
     game = small_game(name, settings)
     others = [network for network in game.networks().values() if network not in (game.generator, game.discriminator)]
+    others += getattr(getattr(game, "features", None), "layers", ())  # SRGAN's, which do not learn
     before = [snapshot(network) for network in others]
     with watched(game) as seen:
         play(game)
@@ -307,13 +307,14 @@ def dropout_belongs_to_training(name, settings, losses):
     game = small_game(name, settings, dropout=True)
     D = game.discriminator
     dropouts = [layer for layer in D.stack if isinstance(layer, layers.Dropout) and layer.threshold]
+    assert bool(dropouts) == (game.settings.get("dropout", len(dropouts)) > 0)
     if not dropouts:
         return
-    layer = dropouts[0]
+    layer, wanted = dropouts[0], game.settings.get("dropout", 0.3)
     ones = layer(np.ones((100, 400))).data
     rate = layer.threshold / 2**16
     np.testing.assert_allclose(np.unique(ones), [0, 1 / (1 - rate)])
-    assert abs((ones == 0).mean() - 0.3) < 0.01
+    assert abs((ones == 0).mean() - wanted) < 0.01
     assert abs(ones.mean() - 1) < 0.02
     x = images_for(game).astype(np.float64)
     assert not np.array_equal(D(x).data, D(x).data)
@@ -389,13 +390,21 @@ def codes_follow_the_prior(name, settings, losses):
 
 
 def the_learning_rate_falls_with_the_game_s_steps(name, settings, losses):
-    """However many steps D makes in each of them, and whether it has G's rate or its own."""
+    """In every step of either player, however many D makes, and whether it has G's rate or its own. Both have G's beta1."""
     for d_lr in (None, 4e-3):
-        game = small_game(name, settings | dict(lr_steps=4, lr_hold=0.5, lr=1e-3, d_lr=d_lr))
-        for share in (1, 1, 1, 0.5, 0):
-            assert math.isclose(game.g_optimizer.rate, share * 1e-3, abs_tol=1e-15)
-            assert math.isclose(game.d_optimizer.rate, share * (d_lr or 1e-3), abs_tol=1e-15)
+        game, rates = small_game(name, settings | dict(lr_steps=4, lr_hold=0.25, lr=1e-3, d_lr=d_lr, beta1=0.3)), {}
+        for player, optimizer in (("g", game.g_optimizer), ("d", game.d_optimizer)):
+            def watching(loss, player=player, optimizer=optimizer, minimize=optimizer.minimize):
+                rates[player].append(optimizer.rate)
+                minimize(loss)
+
+            assert optimizer.beta1 == 0.3
+            optimizer.minimize = watching
+        for share in (1, 1, 2 / 3):
+            rates |= {"g": [], "d": []}
             play(game)
+            np.testing.assert_allclose(rates["g"], [share * 1e-3])
+            np.testing.assert_allclose(rates["d"], [share * (d_lr or 1e-3)] * game.d_steps)
 
 
 def samples_are_drawn_with_the_average(name, settings, losses):

@@ -3,7 +3,7 @@
 A game that is added to numgan.games.GAMES needs an entry in GAMES below (CycleGAN and CyCADA: cycles.py).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,9 +14,12 @@ from . import reference as ref
 
 @dataclass
 class Played:
-    """What a loss may be computed from, real and generated images x, D's outputs y for them, its last hidden layers f.
+    """What a loss may be computed from.
 
-    labels of the real images, codes z of the generated ones, the game's k, if it has one, and whatever else its losses need.
+    x, y, f    real and generated images, D's outputs for them, its last hidden layers
+    labels, z  of the real images; codes of the generated ones
+    k          the game's, if it has one
+    more       whatever else its losses need
     """
 
     x_real: np.ndarray
@@ -67,8 +70,13 @@ def asked(p):
     return np.argmax(p.z[:, -10:].real, 1)
 
 
-def auxiliary_classes():
+def auxiliary_classes(label=1.0, saturating=False):
     """Source and class, in ACGAN's two losses: the first output is the source, the others the classes."""
+    source = cross_entropy(0.5, label, saturating)
+
+    def sources(p):
+        return replace(p, y_real=p.y_real[:, :1], y_fake=p.y_fake[:, :1])
+
     def classes(y, labels):
         return ref.softmax_cross_entropy(y[:, 1:], labels)
 
@@ -77,9 +85,8 @@ def auxiliary_classes():
             "class_accuracy_real": np.mean(np.argmax(d.y_real[:, 1:], 1) == d.labels),
             "class_accuracy_fake": np.mean(np.argmax(d.y_fake[:, 1:], 1) == asked(d))}
 
-    return Losses(lambda p: 0.5 * (ref.bce_with_logits(p.y_real[:, :1], 1.0) + ref.bce_with_logits(p.y_fake[:, :1], 0.0)
-                                   + classes(p.y_real, p.labels) + classes(p.y_fake, asked(p))),
-                  lambda p: ref.bce_with_logits(p.y_fake[:, :1], 1.0) + classes(p.y_fake, asked(p)), figures)
+    return Losses(lambda p: source.d(sources(p)) + 0.5 * (classes(p.y_real, p.labels) + classes(p.y_fake, asked(p))),
+                  lambda p: source.g(sources(p)) + classes(p.y_fake, asked(p)), figures)
 
 
 def eleven(y):
@@ -122,14 +129,14 @@ def conditional(label=1.0):
     return Losses(base.d, lambda p: ref.softmax_cross_entropy(eleven(p.y_fake), asked(p)), figures)
 
 
-def reconstruction():
+def reconstruction(gamma=0.95, k_step=0.05):
     """BEGAN's: L(x) = mean |x - D(x)|."""
     def error(x, y):
         return np.mean(ref.magnitude(x - y))
 
     def figures(d, g):
-        real, balance = error(d.x_real, d.y_real), 0.95 * error(d.x_real, d.y_real) - error(g.x_fake, g.y_fake)
-        return {"d_real": real, "d_fake": error(d.x_fake, d.y_fake), "k": np.clip(d.k + 0.05 * balance, 0, 1),
+        real, balance = error(d.x_real, d.y_real), gamma * error(d.x_real, d.y_real) - error(g.x_fake, g.y_fake)
+        return {"d_real": real, "d_fake": error(d.x_fake, d.y_fake), "k": np.clip(d.k + k_step * balance, 0, 1),
                 "convergence": real + np.abs(balance)}
 
     return Losses(lambda p: error(p.x_real, p.y_real) - p.k * error(p.x_fake, p.y_fake), lambda p: error(p.x_fake, p.y_fake),
@@ -142,7 +149,7 @@ def least_squares(label=1.0):
                   scores(lambda y: y[:, 0]))
 
 
-def enlarging():
+def enlarging(weight=1e-3):
     """SRGAN's, with the digit classifier's first four convolutions in VGG's place; pixels range over 2."""
     values = load_classifier(np.float64).net.state()
 
@@ -156,7 +163,7 @@ def enlarging():
         return ref.l2(features(p.x_fake), features(p.x_real))
 
     adversarial = cross_entropy(0.5)
-    return Losses(adversarial.d, lambda p: content(p) + 1e-3 * adversarial.g(p),
+    return Losses(adversarial.d, lambda p: content(p) + weight * adversarial.g(p),
                   lambda d, g: adversarial.figures(d, g) | {"content": content(g),
                                                             "psnr": 20 * np.log10(2 / np.sqrt(ref.l2(g.x_fake, g.x_real)))})
 
@@ -180,7 +187,7 @@ SMALL = dict(size=8, width=2, latent_dim=5)
 
 GAMES = {
     "DCGAN": [(SMALL | dict(average=0.9, categories=3), cross_entropy(0.5)),
-              (SMALL | dict(objective="saturating", real_label=0.9, d_steps=2, average=None, categories=0, dropout=0.3,
+              (SMALL | dict(objective="saturating", real_label=0.9, d_steps=2, average=None, categories=0, dropout=0.2,
                             channels=3),
                cross_entropy(0.5, 0.9, True))],
     "LSGAN": [(SMALL | dict(categories=1), least_squares()),
@@ -191,13 +198,16 @@ GAMES = {
     "FixMatchSGAN": [(SMALL | dict(width=24), semi_supervised())],
     "ConditionalSGAN": [(SMALL | dict(width=24), conditional()),
                         (SMALL | dict(width=24, d_steps=2, channels=3, real_label=0.9), conditional(0.9))],
-    "ACGAN": [(SMALL | dict(average=0.9, channels=3), auxiliary_classes()), (SMALL | dict(d_steps=2), auxiliary_classes())],
+    "ACGAN": [(SMALL | dict(average=0.9, channels=3), auxiliary_classes()),
+              (SMALL | dict(d_steps=2, objective="saturating", real_label=0.9), auxiliary_classes(0.9, True))],
     "BEGAN": [(SMALL | dict(channels=3), reconstruction())],
-    "SRGAN": [(SMALL | dict(blocks=1, average=0.9), enlarging())],
+    "SRGAN": [(SMALL | dict(blocks=1, average=0.9, adversarial=0.3), enlarging(0.3))],
     "StackGAN": [(SMALL | dict(caption_dim=3, kl=0.7, average=0.9), captioned(0.7)),
                  (SMALL | dict(stage=2, caption_dim=3, kl=0.7, d_steps=2, average=None), captioned(0.7))],
-    "MixtureGAN": [(dict(width=16, scale=4.0), cross_entropy())],
-    "MixtureLSGAN": [(dict(width=16, pack=3), least_squares())],
+    "MixtureGAN": [(dict(width=16, scale=4.0), cross_entropy()),
+                   (dict(width=16, objective="saturating", real_label=0.8), cross_entropy(1.0, 0.8, True))],
+    "MixtureLSGAN": [(dict(width=16, pack=3, real_label=0.8), least_squares(0.8))],
     "VanillaGAN": [(dict(variant="minimal", objective="saturating", size=9, channels=3), cross_entropy(saturating=True)),
-                   (dict(variant="shallow"), cross_entropy()), (dict(variant="dense"), cross_entropy(0.5, 0.9))],
+                   (dict(variant="shallow", size=8, real_label=0.7), cross_entropy(1.0, 0.7)),
+                   (dict(variant="dense", size=8), cross_entropy(0.5, 0.9))],
 }
