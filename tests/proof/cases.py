@@ -1,7 +1,9 @@
 """Every op and layer of the package, its reference, and how to draw examples of it; registry.py says what a case is.
 
-To add an op, add one entry here: all properties of properties.py and all mutants of mutants.py then apply to it.
+To add an op, add one entry here, and what else README.md lists: all properties and all generic mutants then apply to it.
 """
+
+import functools
 
 import numpy as np
 from hypothesis import strategies as st
@@ -381,10 +383,15 @@ def augmented(noise, table, words):
     return layer(ng.concatenate([noise, ng.Tensor(words.astype(noise.dtype))], 1))
 
 
+@functools.cache
+def reader(shape):
+    """The matrix in which the layer's reader multiplies the sum of the words' vectors."""
+    return augmentation(shape, np.float64).reader.stack[1].w.data
+
+
 def augmented_reference(noise, table, words):
     """μ + σ ε; the moments are linear in the sum of the words' vectors."""
-    mean, log_variance = np.split(np.matmul(sum(table[column] for column in words.T),
-                                            augmentation(table.shape, np.float64).reader.stack[1].w.data), 2, 1)
+    mean, log_variance = np.split(np.matmul(sum(table[column] for column in words.T), reader(table.shape)), 2, 1)
     return mean + np.exp(log_variance / 2) * noise
 
 

@@ -26,10 +26,10 @@ from . import fixmatch as proof_of_fixmatch
 from .mutants import textual
 
 
-def game_checks(*names):
-    """All properties of these games, the one that finds most first."""
+def game_checks(*names, first=games.step_equals_complex_step):
+    """All properties of these games, `first` the one that is likely to find the fault."""
     chosen = [check for name in names for check in games.PROPERTIES if check.args[0] == name]
-    return sorted(chosen, key=lambda check: check.func is not games.step_equals_complex_step)
+    return sorted(chosen, key=lambda check: check.func is not first)
 
 
 def game_mutants():
@@ -150,7 +150,8 @@ def game_mutants():
                  (began.BEGAN.discriminate, "ops.abs(images - ", "(images - "),
                  (began.BEGAN.discriminate, "self.discriminator(images)", "self.discriminator(images.detach())"),
                  (began.BEGAN.step, 'figures["g_loss"]', 'figures["d_fake"]'),
-                 (began.BEGAN.step, "self.k + self.k_step", "self.k - self.k_step"),
+                 (began.BEGAN.step, "self.k + self.k_step", "self.k - self.k_step")),
+        *textual("BEGAN", game_checks("BEGAN", first=games.codes_follow_the_prior),
                  (began.BEGAN.prior, "uniform(-1, 1, size)", "standard_normal(size)")),
         *textual("SRGAN", game_checks("SRGAN"),
                  (srgan.SRGAN.g_step, "self.features(batch.real)", "self.features(shown).detach()"),
@@ -174,16 +175,17 @@ def game_mutants():
                  (stackgan.StackGAN.g_step, "+ kl * self.kl", ""),
                  (stackgan.StackGAN.g_step, "batch.z[:, -LENGTH:]", "batch.z[:, -LENGTH:] * 0"),
                  (stackgan.StackGAN.g_step, "self.discriminator.frozen()", "self.generator.frozen()"),
-                 (stackgan.StackGAN.codes, "asking(labels)", "asking(labels[::-1])"),
-                 (stackgan.StackGAN.asking, "if self.stage == 2", "if False"),
-                 (stackgan.StackGAN.asking, "evaluate(self.first, ", "(lambda x: self.first(x).data)("),
-                 (stackgan.StackGAN.asking, "self.prior(rng, size=", "rng.uniform(size="),
                  (embedding.Augmentation.forward, "log_variance * 0.5", "log_variance"),
                  (embedding.Augmentation.forward, "mean + ", ""),
                  (embedding.divergence, "- log_variance", "+ log_variance"),
                  (embedding.divergence, "mean * mean", "mean"),
                  (embedding.divergence, ".mean()", ".sum()"),
                  (embedding.divergence, "* 0.5", "")),
+        *textual("StackGAN", game_checks("StackGAN", first=games.codes_follow_the_prior),
+                 (stackgan.StackGAN.codes, "asking(labels)", "asking(labels[::-1])"),
+                 (stackgan.StackGAN.asking, "if self.stage == 2", "if False"),
+                 (stackgan.StackGAN.asking, "evaluate(self.first, ", "(lambda x: self.first(x).data)("),
+                 (stackgan.StackGAN.asking, "self.prior(rng, size=", "rng.uniform(size=")),
         *textual("CycleGAN", cycles.STEP,
                  (cyclegan.CycleGAN.g_loss, "l2(self.d_y(fake_y), 1) +", "l2(self.d_y(fake_y), 0) +"),
                  (cyclegan.CycleGAN.g_loss, "l2(self.d_x(fake_x), 1)", "l2(self.d_x(fake_y), 1)"),

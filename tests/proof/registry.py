@@ -38,7 +38,8 @@ class Case:
 
     linear     the inputs in each of which the op is a linear map, for the dot-product identity
     moved      (rng, input) -> the input elsewhere: of another size, far from 0 (keeps_its_digits)
-    unit       numbers that value and gradient are differences of, as is 1 - y² of 1: below its last digit all is lost
+    unit       of the value and of the gradient: the size of the numbers whose difference they are, if they are one. 1 - y² is
+               a difference of numbers of size 1, so an error of one last digit of 1 cannot be avoided
     """
 
     name: str
