@@ -120,7 +120,7 @@ def frozen():
         """, names)
     unmoved = all(np.array_equal(array, before[1].state()[name]) for name, array in D.state().items())
     say(f"""
-        (None stands in the place of the labels, which this loss does not need.) G's parameters got
+        (None stands in the place of the minibatch, which this loss does not need.) G's parameters got
         gradients, D's got none, and D is {'unchanged, bit for bit' if unmoved else 'CHANGED'}. Two of
         the {thawed - needed} dropped vjps are the products Aᵀ g of chapter 4 for D's weights. They would have taken
         {dropped:,} multiplications, {share:.0%} of those in the walk's matrix products, and nobody would have used

@@ -1,13 +1,15 @@
 """Every game × every property of proof/games.py, and the games' interface."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
 import numgan as ng
-from numgan import Dense, InputError, Layer, Residual, Sequential, Tensor, games
+from numgan import Adam, Dense, InputError, Layer, Residual, Sequential, Tensor, games
 from numgan.network import evaluate
 
-from .proof import asking, fixmatch
+from .proof import asking, cycles, fixmatch
 from .proof.games import INSTANCES, codes_for, images_for, labels_for, play, small_game, snapshot
 from .proof.papers import GAMES, SMALL
 
@@ -26,6 +28,43 @@ def test_property(holds, name, settings, losses):
 
 def test_every_game_of_the_package_is_under_test():
     assert {*GAMES, "CycleGAN", "CyCADA"} == games.GAMES.keys()  # test_cyclegan.py
+
+
+OTHER = {  # another value of each setting
+    "dtype": "float32", "latent_dim": 6, "d_steps": 2, "lr": 5e-3, "d_lr": 7e-3, "beta1": 0.3, "lr_steps": 7, "lr_hold": 0.25,
+    "average": 0.1, "size": 12, "channels": 3, "width": 26, "norm": "weight", "dropout": 0.2, "categories": 4, "real_label":
+    0.7, "variant": "shallow", "gamma": 0.5, "k_step": 0.2, "adversarial": 0.5, "blocks": 2, "stage": 2, "caption_dim": 4, "kl":
+    0.5, "scale": 2.0, "pack": 3, "cycle": 3.0, "identity": 0.5, "warm_up": 5, "noise": 0.5, "semantic": 1.0}
+OBJECTIVES = {"SGAN": "non-saturating", "FixMatchSGAN": "non-saturating", "SRGAN": "mse"}
+WITHOUT = {("SRGAN", "latent_dim"), ("ConditionalSGAN", "objective")}  # settings that have no effect, or one value only
+
+
+def played(name, settings):
+    """All that a step of a small game changed, and what its optimisers will do."""
+    if name in GAMES:
+        game = small_game(name, settings, settings["dtype"], dropout=True)
+        play(game, 12)
+    else:
+        game = cycles.small_game(kind=games.GAMES[name], **settings)
+        if name == "CyCADA":
+            cycles.readers(game)
+        game.step(cycles.images(3, game, 1), cycles.images(3, game, 2))
+    optimizers = [part for part in vars(game).values() if isinstance(part, Adam)]
+    for optimizer in optimizers:
+        optimizer.t[...] = 6
+    return ({key: array.tobytes() for key, array in game.state().items()},
+            [(optimizer.beta1, optimizer.rate) for optimizer in optimizers])
+
+
+@pytest.mark.parametrize("name", games.GAMES)
+def test_every_setting_has_an_effect(name):
+    settings = (GAMES[name][0][0] if name in GAMES else {}) | {"dtype": "float64", "lr_steps": 8}
+    usual, others = played(name, settings), OTHER | {"objective": OBJECTIVES.get(name, "saturating")}
+    for field in fields(games.GAMES[name]):
+        if field.name != "rng" and (name, field.name) not in WITHOUT:
+            other = others[field.name] if others[field.name] != settings.get(field.name) else field.default
+            changed = played(name, settings | {field.name: other}) != usual
+            assert changed, f"{field.name} = {other!r} changes nothing"
 
 
 @pytest.mark.parametrize(("name", "settings"), VARIANTS, ids=label)

@@ -35,7 +35,7 @@ def readers(game):
     """Small classifiers for CyCADA, that read something in every image: name -> parameters."""
     for seed, name in enumerate(("classifier", "student")):
         rng = np.random.default_rng(seed)
-        made = Sequential(Flatten(), Dense(10), BatchNorm(), input_shape=game.shape, rng=rng, dtype="float64")
+        made = Sequential(Flatten(), Dense(10), BatchNorm(), input_shape=game.shape, rng=rng, dtype=game.dtype)
         for array in made.state().values():
             array[...] = rng.uniform(0.5, 1.5, array.shape) * (rng.choice([-1, 1], array.shape) if array.ndim == 2 else 1)
         setattr(game, name, made)
