@@ -141,7 +141,7 @@ def test_numpy_makes_no_array_of_a_tensor(function):
 
 
 @pytest.mark.parametrize(("function", "name"), [
-    (np.exp, "exp"), (np.isfinite, "isfinite"), (np.mean, "mean"), (np.sum, "sum"), (np.max, "max"), (np.stack, "stack"),
+    (np.exp, "exp"), (np.isfinite, "isfinite"), (np.mean, "mean"), (np.sum, "sum"), (np.stack, "stack"),
     (np.zeros_like, "zeros_like"), (lambda x: np.maximum(x, 0), "maximum"), (lambda x: np.dot(x, x), "dot"),
     (lambda x: np.where(x.data > 1, x, 0), "where"), (lambda x: x.data > x, "greater"), (lambda x: x.data ** x, "power"),
     (np.add.reduce, "add"), (lambda x: np.add.outer(x.data, x), "add"), (lambda x: np.add(x, x.data), "add"),
