@@ -145,3 +145,19 @@ def test_the_script_refuses_what_is_no_run(fails, tmp_path):
     fails(SCRIPT, tmp_path, mentions=["checkpoint.npz"])
     (tmp_path / "x.npz").write_bytes(b"x")
     fails(SCRIPT, tmp_path / "x.npz", mentions=["expected a numgan checkpoint"])
+
+
+def test_losses_are_means_of_the_last_steps_and_the_worst_is_the_largest_mean_so_far(tmp_path):
+    game = new_run(tmp_path).game
+    history = [{"step": i, "d_loss": -300.0 if i <= 120 else 1.0, "g_loss": 2.0, "d_real": i / 1000, "d_fake": 0.5}
+               for i in range(1, 251)]
+    seen = examine(game, history, 250, None)
+    assert (seen.window, seen.d_loss, seen.g_loss, seen.worst) == (100, 1, 2, 300)
+    assert seen.d_real == pytest.approx(0.2005)
+
+
+def test_fading_is_the_size_of_adam_s_corrected_mean_beside_its_root_mean_square():
+    adam = Adam([Parameter(np.zeros(2))], beta1=0.9, beta2=0.999)
+    adam.t[...] = 2
+    adam.moments[0][0][...], adam.moments[1][0][...] = [0.3, 0.4], [0.04, 0.05]
+    assert fading(adam) == pytest.approx(0.5 / (1 - 0.9**2) / np.sqrt(0.09 / (1 - 0.999**2)))
