@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, settings
 from .digits import fake
 from .proof.report import REPORT
 from .runs import digits, finished, grey_houses, undrawn
-from .scripts import fails, script
+from .scripts import fails, pages, script, some_digits
 from .second_process import pytest_runtestloop
 
 COMMON = dict(deadline=None, suppress_health_check=list(HealthCheck))

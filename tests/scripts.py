@@ -1,6 +1,6 @@
-"""Running what lies in demos/: in a process of its own, or here; and what a failure must look like.
+"""Running what lies in demos/: in a process of its own, or here; what a failure must look like, and what was drawn.
 
-`script` and `fails` are fixtures, which conftest.py hands to every test that names them.
+`script`, `fails`, `pages` and `some_digits` are fixtures, which conftest.py hands to every test that names them.
 """
 
 import os
@@ -8,10 +8,15 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from numgan import data, plotting
+
 ROOT = Path(__file__).resolve().parents[1]
+DEMOS = ROOT / "demos"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -67,3 +72,35 @@ def fails(script, tmp_path, monkeypatch):
         assert [mention for mention in mentions if str(mention) not in lines[0]] == [], error
         assert contents(tmp_path) == before
     return run
+
+
+def demo(name, **constants):
+    """The globals of a script's functions, with some replaced."""
+    namespace = runpy.run_path(str(DEMOS / name))
+    functions = (value for value in namespace.values() if getattr(value, "__module__", "") == "<run_path>")
+    there = next(function.__globals__ for function in functions if hasattr(function, "__globals__"))
+    there.update(constants)
+    return there
+
+
+@pytest.fixture(scope="session")
+def some_digits():
+    """1,300 of the embedded digits, in random order, and their labels."""
+    images, labels = data.digits_10k()
+    order = np.random.default_rng(5).permutation(len(images))[:1300]
+    return images[order], labels[order]
+
+
+@pytest.fixture
+def pages(monkeypatch):
+    """The figures that are saved, and the sheets and rows: lists."""
+    seen = SimpleNamespace(figures=[], sheets=[], rows=[])
+    save_figure, save_sheet, save_rows = plotting.save_figure, plotting.save_sheet, plotting.save_rows
+    monkeypatch.setattr(
+        plotting, "save_figure", lambda path, figure, **o: seen.figures.append(figure) or save_figure(path, figure, **o)
+    )
+    monkeypatch.setattr(
+        plotting, "save_sheet", lambda path, images, *o: seen.sheets.append(images) or save_sheet(path, images, *o)
+    )
+    monkeypatch.setattr(plotting, "save_rows", lambda path, rows: seen.rows.append(rows) or save_rows(path, rows))
+    return seen

@@ -11,21 +11,6 @@ from numgan.resample import distorted
 from .runs import grey_houses, undrawn  # noqa: F401
 
 
-@pytest.fixture
-def pages(monkeypatch):
-    """The figures that are saved, and the sheets and rows: lists."""
-    seen = SimpleNamespace(figures=[], sheets=[], rows=[])
-    save_figure, save_sheet, save_rows = plotting.save_figure, plotting.save_sheet, plotting.save_rows
-    monkeypatch.setattr(
-        plotting, "save_figure", lambda path, figure, **o: seen.figures.append(figure) or save_figure(path, figure, **o)
-    )
-    monkeypatch.setattr(
-        plotting, "save_sheet", lambda path, images, *o: seen.sheets.append(images) or save_sheet(path, images, *o)
-    )
-    monkeypatch.setattr(plotting, "save_rows", lambda path, rows: seen.rows.append(rows) or save_rows(path, rows))
-    return seen
-
-
 def test_rows_stand_upright_beside_their_names(pages, tmp_path):
     rng = np.random.default_rng(0)
     rows = {name: rng.uniform(-1, 1, (3, 5, 4, 1)).astype(np.float32) for name in ("first", "second", "third")}

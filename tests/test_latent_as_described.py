@@ -1,6 +1,5 @@
 """What demos/latent.py draws and prints: the right codes, in the right place."""
 
-import runpy
 from argparse import Namespace
 from types import SimpleNamespace
 
@@ -10,22 +9,7 @@ import pytest
 from numgan import metrics
 
 from .runs import grey_houses, undrawn  # noqa: F401
-from .scripts import ROOT
-
-DEMOS = ROOT / "demos"
-
-
-def demo(name, **constants):
-    """The globals of a script's functions, with some replaced."""
-    namespace = runpy.run_path(str(DEMOS / name))
-    there = next(
-        value
-        for value in namespace.values()
-        if getattr(value, "__module__", "") == "<run_path>" and hasattr(value, "__globals__")
-    ).__globals__
-    there.update(constants)
-    return there
-
+from .scripts import demo
 
 PROTOTYPES = np.linspace(-0.9, 0.9, 10)
 

@@ -1,6 +1,5 @@
 """What the demos' tables and pictures say: each figure from the right images, in the right place."""
 
-import runpy
 from argparse import Namespace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,48 +14,12 @@ from numgan.resample import bicubic
 from numgan.run import Run, load_game
 
 from .runs import grey_houses, undrawn  # noqa: F401
-from .scripts import ROOT
-
-DEMOS = ROOT / "demos"
-
-
-def demo(name, **constants):
-    """The globals of a script's functions, with some replaced."""
-    namespace = runpy.run_path(str(DEMOS / name))
-    there = next(
-        value
-        for value in namespace.values()
-        if getattr(value, "__module__", "") == "<run_path>" and hasattr(value, "__globals__")
-    ).__globals__
-    there.update(constants)
-    return there
+from .scripts import DEMOS, demo
 
 
 @pytest.fixture(scope="module")
 def classifier():
     return metrics.load_classifier()
-
-
-@pytest.fixture(scope="module")
-def some_digits():
-    images, labels = data.digits_10k()
-    order = np.random.default_rng(5).permutation(len(images))[:1300]
-    return images[order], labels[order]
-
-
-@pytest.fixture
-def pages(monkeypatch):
-    """The figures that are saved, and the sheets and rows: lists."""
-    seen = SimpleNamespace(figures=[], sheets=[], rows=[])
-    save_figure, save_sheet, save_rows = plotting.save_figure, plotting.save_sheet, plotting.save_rows
-    monkeypatch.setattr(
-        plotting, "save_figure", lambda path, figure, **o: seen.figures.append(figure) or save_figure(path, figure, **o)
-    )
-    monkeypatch.setattr(
-        plotting, "save_sheet", lambda path, images, *o: seen.sheets.append(images) or save_sheet(path, images, *o)
-    )
-    monkeypatch.setattr(plotting, "save_rows", lambda path, rows: seen.rows.append(rows) or save_rows(path, rows))
-    return seen
 
 
 def test_every_row_of_the_table_is_the_figure_that_it_names(classifier, some_digits):

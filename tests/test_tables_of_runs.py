@@ -1,7 +1,6 @@
 """The tables of mixtures and of a few labels: each figure from the right run, in the right place."""
 
 import re
-import runpy
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,28 +9,7 @@ import pytest
 from numgan import data, plotting
 
 from .runs import grey_houses, undrawn  # noqa: F401
-from .scripts import ROOT
-
-DEMOS = ROOT / "demos"
-
-
-def demo(name, **constants):
-    """The globals of a script's functions, with some replaced."""
-    namespace = runpy.run_path(str(DEMOS / name))
-    there = next(
-        value
-        for value in namespace.values()
-        if getattr(value, "__module__", "") == "<run_path>" and hasattr(value, "__globals__")
-    ).__globals__
-    there.update(constants)
-    return there
-
-
-@pytest.fixture(scope="module")
-def some_digits():
-    images, labels = data.digits_10k()
-    order = np.random.default_rng(5).permutation(len(images))[:1300]
-    return images[order], labels[order]
+from .scripts import demo
 
 
 def test_the_table_of_mixtures_by_hand(tmp_path, capsys):
