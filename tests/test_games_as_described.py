@@ -24,8 +24,6 @@ PROGRESS = {
     "cycle x": "cycle_x",
     "y": "cycle_y",
 }
-
-
 PANELS = {
     "loss": ("d_loss", "g_loss"),
     "D(x), D(G(z))": ("d_real", "d_fake"),
@@ -41,19 +39,13 @@ PANELS = {
     "cycle error": ("cycle_x", "cycle_y"),
     "semantic consistency": ("semantic_x", "semantic_y", "student"),
 }
-
-
 OF_CLASS = {
     "SGAN": ("class_accuracy",),
     "FixMatchSGAN": ("class_accuracy",),
     "ConditionalSGAN": ("class_accuracy", "class_accuracy_fake"),
     "ACGAN": ("class_accuracy_real", "class_accuracy_fake"),
 }
-
-
 SAMPLES = {"loss", "D(x), D(G(z))", "accuracy"}
-
-
 TITLES = {
     "BEGAN": {"loss", "L(x), L(G(z))", "k", "M"},
     "SRGAN": SAMPLES | {"content", "PSNR, dB"},
@@ -61,8 +53,6 @@ TITLES = {
     "CycleGAN": {"L_GAN", "cycle error"},
     "CyCADA": {"L_GAN", "cycle error", "semantic consistency"},
 }
-
-
 LABELS = {
     "BEGAN": "L(x) L(G(z)) k M",
     "SRGAN": "loss D G D(x) D(G(z)) PSNR",
