@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib import image
 
 from numgan import houses, pictures, plotting, resample
 from numgan.resample import distorted
@@ -55,15 +56,15 @@ def test_curves_have_their_panels_names_and_references(pages, tmp_path):
 
 @pytest.mark.parametrize("fps", [2, 5])
 def test_the_last_frame_stays_for_two_seconds(tmp_path, fps):
-    from matplotlib.image import imsave
-    from PIL import Image, ImageSequence
-
     pictures = [tmp_path / f"{i}.png" for i in range(3)]
     for i, path in enumerate(pictures):
-        imsave(path, np.full((20, 20, 3), 100 * i, np.uint8))
+        image.imsave(path, np.full((20, 20, 3), 100 * i, np.uint8))
     plotting.save_gif(tmp_path / "x.gif", pictures, fps)
-    with Image.open(tmp_path / "x.gif") as gif:
-        frames = [(frame.convert("RGB").getpixel((5, 5))[0], frame.info["duration"]) for frame in ImageSequence.Iterator(gif)]
+    frames = []
+    with image.PIL.Image.open(tmp_path / "x.gif") as gif:
+        for i in range(gif.n_frames):
+            gif.seek(i)
+            frames.append((gif.convert("RGB").getpixel((5, 5))[0], gif.info["duration"]))
     times = {level: sum(time for shown, time in frames if abs(shown - level) < 20) for level in (0, 100, 200)}
     assert times == pytest.approx({0: 1000 / fps, 100: 1000 / fps, 200: 1000 / fps + 2000}, abs=60)
 

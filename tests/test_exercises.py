@@ -10,7 +10,9 @@ import pytest
 from .scripts import ROOT
 
 SCRIPT, SOLUTIONS = ROOT / "demos" / "exercises.py", ROOT / "demos" / "solutions.py"
-DEMO = runpy.run_path(str(SCRIPT))
+with pytest.MonkeyPatch.context() as patch:
+    patch.syspath_prepend(str(SCRIPT.parent))
+    DEMO = runpy.run_path(str(SCRIPT))
 EXERCISES = DEMO["exercises"]()
 STUBS = DEMO["gaps"](SOLUTIONS.read_text(encoding="utf-8"))
 GRADIENTS = [(name, gradient) for name, exercise in EXERCISES.items() for gradient in exercise.leaves]
