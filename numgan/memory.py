@@ -1,6 +1,6 @@
 """A setting of the C library that keeps freed memory for the next array, and a look at how much memory there is.
 
-Read errors.py next.
+Read refusing.py next.
 """
 
 import ctypes

@@ -35,14 +35,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import InputError, described
+from .refusing import Refusing
 
-_REFLECTED = {np.add: "__radd__", np.subtract: "__rsub__", np.multiply: "__rmul__", np.divide: "__rtruediv__",
-              np.matmul: "__rmatmul__"}  # what Python calls for array + tensor, array - tensor, ...
 _births = itertools.count()
 _no_grad = ContextVar("no_grad", default=0)  # how many no_grad blocks are open, counted for each thread
 
 
-class Tensor:
+class Tensor(Refusing):
     """An array in a graph of computations.
 
     data           ndarray of floats, not copied: do not change an array after wrapping it, since vjps may read it later.
@@ -188,38 +187,6 @@ class Tensor:
             if not np.isfinite(node.data).all():
                 return f"{node.op or getattr(node, 'name', 'an input')} of shape {node.shape}"
         return ""
-
-    # ---- what Python or NumPy would otherwise do without a word
-
-    def __iter__(self):
-        return (self[i] for i in range(len(self)))
-
-    def __array_ufunc__(self, ufunc, method, *inputs, **options):
-        """What NumPy shall do with array * x, which is x.__rmul__(array), and with np.exp(x), which is refused."""
-        if ufunc not in _REFLECTED or method != "__call__" or options or inputs[1] is not self:
-            return self.__array_function__(ufunc)
-        return getattr(self, _REFLECTED[ufunc])(inputs[0])
-
-    def __array_function__(self, function, *_):
-        raise TypeError(f"np.{function.__name__} does not take Tensors: use numgan's functions, or x.data for the array")
-
-    def __array__(self, dtype=None, copy=None):
-        raise TypeError("NumPy does not take Tensors: use x.data for the array")
-
-    def __eq__(self, other):
-        if not isinstance(other, Tensor):
-            raise TypeError(f"a Tensor equals only itself, and cannot be compared with {type(other).__name__}: use x.data")
-        return self is other
-
-    __hash__ = object.__hash__
-
-    def _in_place(self, other):
-        """x += y: Python then makes a new x, x + y. A parameter, or another leaf that learns, would drop out of training."""
-        if self.parents == () and (self.requires_grad or isinstance(self, Parameter)):
-            raise InputError("a leaf that learns cannot become another value: change its array, p.data += ..., then p.moved()")
-        return NotImplemented
-
-    __iadd__ = __isub__ = __imul__ = __itruediv__ = _in_place
 
 
 class Parameter(Tensor):
