@@ -15,7 +15,7 @@ from numgan.training import train
 
 from .proof.cycles import NETWORKS, PROPERTIES, batches, images, small_game
 from .proof.games import same
-from .runs import bits, undrawn  # noqa: F401
+from .runs import bits
 from .scripts import ROOT
 
 DEMO = ROOT / "demos" / "cyclegan.py"
@@ -65,7 +65,7 @@ def test_the_learning_rates_are_constant_unless_steps_are_planned():
 # ---- a run
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one_fakes_included(tmp_path, monkeypatch, undrawn):  # noqa: F811
+def test_a_resumed_run_equals_an_uninterrupted_one_fakes_included(tmp_path, monkeypatch, undrawn):
     monkeypatch.setattr(cyclegan, "REMEMBERED", 4)
     new = lambda out: Run(game := small_game("float32"), batches(game, np.random.default_rng(1)), out)
     straight, broken = new(tmp_path / "straight"), new(tmp_path / "broken")
@@ -100,7 +100,7 @@ def test_unpaired_batches_are_drawn_apart_and_must_be_alike():
 
 
 @pytest.mark.usefixtures("grey_houses")
-def test_the_demo_trains_measures_translates_and_goes_on(script, fails, undrawn, tmp_path, monkeypatch):  # noqa: F811
+def test_the_demo_trains_measures_translates_and_goes_on(script, fails, undrawn, tmp_path, monkeypatch):
     options = "--data", "digits-10k"
     training = "train", "--semantic", "--quick", *options, "--steps", 2, "--seed", 3
     status, first, _ = script(DEMO, *training)

@@ -79,7 +79,7 @@ def test_the_summary_of_every_game_has_the_published_totals(script, game, totals
     assert [line.split()[1].strip(",") for line in out.splitlines() if line.startswith("total ")] == totals
 
 
-def test_the_summary_of_a_checkpoint_is_that_of_its_game(script, tmp_path):
+def test_the_summary_of_a_checkpoint_is_that_of_its_game(script, undrawn, tmp_path):
     path = tmp_path / "run" / "checkpoint.npz"
     assert script(TRAIN, "--game", "shallow", "--steps", 1, "--out", path.parent)[0] == 0
     assert script(TRAIN, "--resume", path, "--summary")[:2] == script(TRAIN, "--game", "shallow", "--summary")[:2]
@@ -130,7 +130,7 @@ def test_a_run_resumed_in_a_new_process_equals_a_straight_one_bit_for_bit(runs):
         assert name.endswith((".npz", ".gif")) or straight[name] == resumed[name]
 
 
-def test_a_resumed_run_takes_its_own_options_again_and_a_new_folder(script, trained, tmp_path, monkeypatch):
+def test_a_resumed_run_takes_its_own_options_again_and_a_new_folder(script, undrawn, trained, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     before = contents(trained.parent)
     status, _, _ = script(TRAIN, "--resume", trained, "--game", "minimal", "--seed", 5, "--steps", 7, "--every", 7,
@@ -140,7 +140,7 @@ def test_a_resumed_run_takes_its_own_options_again_and_a_new_folder(script, trai
     assert contents(trained.parent) == before
 
 
-def test_options_reach_the_game_and_the_checkpoint(script, tmp_path, monkeypatch):
+def test_options_reach_the_game_and_the_checkpoint(script, undrawn, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     status, _, _ = script(TRAIN, "--game", "shallow", "--steps", 1, "--batch", 3, "--d-steps", 2, "--lr", 0.03,
                           "--real-label", 0.75, "--objective", "saturating")
@@ -169,7 +169,7 @@ def test_the_tutorials_recipe_is_theirs_except_for_options_that_are_given(script
         assert runs[-1].about["recipe"] == "tutorial"
 
 
-def test_the_seed_decides_on_everything_random(script, tmp_path, monkeypatch):
+def test_the_seed_decides_on_everything_random(script, undrawn, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     losses = []
     for name, seed in {"a": 1, "b": 1, "c": 2}.items():
@@ -179,7 +179,7 @@ def test_the_seed_decides_on_everything_random(script, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("game", ["sgan", "fixmatch", "conditional"])
-def test_a_semi_supervised_run_goes_on_with_the_same_labelled_images(script, tmp_path, monkeypatch, game):
+def test_a_semi_supervised_run_goes_on_with_the_same_labelled_images(script, undrawn, tmp_path, monkeypatch, game):
     monkeypatch.chdir(tmp_path)
     game = ("--game", game, "--labels", 10, "--batch", 12, "--every", 2)
     assert script(TRAIN, *game, "--steps", 2, "--out", "straight")[0] == 0
@@ -190,7 +190,7 @@ def test_a_semi_supervised_run_goes_on_with_the_same_labelled_images(script, tmp
     assert "class_accuracy" in logs[0]
 
 
-def test_the_table_of_a_few_labels_goes_on_where_it_was(script, fails, tmp_path, monkeypatch):
+def test_the_table_of_a_few_labels_goes_on_where_it_was(script, undrawn, fails, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     quick = (SEMI_SUPERVISED, "--data", "digits-10k", "--seeds", 1, "--steps", 2)
     table = Path("runs", "semi-supervised", "results.csv")

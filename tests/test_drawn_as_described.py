@@ -9,8 +9,6 @@ from matplotlib import image
 from numgan import houses, pictures, plotting, resample
 from numgan.resample import distorted
 
-from .runs import grey_houses, undrawn  # noqa: F401
-
 
 def test_rows_stand_upright_beside_their_names(pages, tmp_path):
     rng = np.random.default_rng(0)

@@ -8,7 +8,6 @@ import pytest
 
 from numgan import metrics
 
-from .runs import grey_houses, undrawn  # noqa: F401
 from .scripts import demo
 
 PROTOTYPES = np.linspace(-0.9, 0.9, 10)

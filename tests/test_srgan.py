@@ -13,7 +13,6 @@ from numgan.run import load_game
 
 from .proof import reference as ref
 from .proof.games import compare_parameters, images_for, network, play, same, small_game, snapshot, watched
-from .runs import undrawn  # noqa: F401
 from .scripts import ROOT
 
 DEMO = ROOT / "demos" / "srgan.py"
@@ -194,7 +193,7 @@ def test_settings_out_of_range(options, name):
 # ---- the demo
 
 
-def test_the_demo_trains_both_phases_compares_them_and_goes_on(script, undrawn, tmp_path, monkeypatch):  # noqa: F811
+def test_the_demo_trains_both_phases_compares_them_and_goes_on(script, undrawn, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     drawn = []
     save = plotting.save_sheet

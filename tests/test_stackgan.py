@@ -16,7 +16,7 @@ from numgan.run import load_game
 
 from .errors import refused
 from .proof.games import inside, play, same, small_game, snapshot
-from .runs import new_run, undrawn  # noqa: F401
+from .runs import new_run
 from .scripts import ROOT
 
 DEMO = ROOT / "demos" / "stackgan.py"
@@ -248,7 +248,7 @@ def interrupted(monkeypatch):
     return at
 
 
-def test_the_demo_trains_both_stages_and_resumes_in_either(script, undrawn, tmp_path, monkeypatch, interrupted):  # noqa: F811
+def test_the_demo_trains_both_stages_and_resumes_in_either(script, undrawn, tmp_path, monkeypatch, interrupted):
     monkeypatch.chdir(tmp_path)
     options = ("--quick", "--data", "digits-10k", "--steps", 3, 2)
     status, straight, _ = script(DEMO, *options)

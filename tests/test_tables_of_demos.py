@@ -13,7 +13,6 @@ from numgan.games import ACGAN
 from numgan.resample import bicubic
 from numgan.run import Run, load_game
 
-from .runs import grey_houses, undrawn  # noqa: F401
 from .scripts import DEMOS, demo
 
 
@@ -125,7 +124,7 @@ def test_srgan_s_figures_are_means_over_all_images(some_digits):
     assert accuracy == pytest.approx(2 / 3)
 
 
-def test_srgan_s_table_and_rows_are_of_the_games_that_they_name(script, undrawn, pages, classifier, tmp_path, monkeypatch):  # noqa: F811
+def test_srgan_s_table_and_rows_are_of_the_games_that_they_name(script, undrawn, pages, classifier, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     status, out, _ = script(DEMOS / "srgan.py", "--quick", "--data", "digits-10k", "--steps", 3, 2)
     assert status == 0
@@ -187,7 +186,7 @@ def test_stackgan_describes_every_digit_by_its_own_label(some_digits):
     )
 
 
-def test_stackgan_s_rows_and_table_are_of_the_stages_that_they_name(script, undrawn, pages, classifier, tmp_path, monkeypatch):  # noqa: F811
+def test_stackgan_s_rows_and_table_are_of_the_stages_that_they_name(script, undrawn, pages, classifier, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     status, out, _ = script(DEMOS / "stackgan.py", "--quick", "--data", "digits-10k", "--steps", 2, 2)
     assert status == 0
@@ -273,7 +272,7 @@ def varied_houses(n, rng):
     return np.broadcast_to(grey[:, None, None, None], (n, 28, 28, 3)).copy(), (grey % 10).astype(np.uint8)
 
 
-def test_cyclegan_s_pictures_have_what_their_names_say(script, undrawn, pages, tmp_path, monkeypatch):  # noqa: F811
+def test_cyclegan_s_pictures_have_what_their_names_say(script, undrawn, pages, tmp_path, monkeypatch):
     monkeypatch.setattr(data, "house_numbers", varied_houses)
     monkeypatch.chdir(tmp_path)
     options = "--data", "digits-10k"
@@ -326,7 +325,7 @@ def test_cyclegan_s_pictures_have_what_their_names_say(script, undrawn, pages, t
     assert all((data.to_pixels(image[None]).reshape(-1, 3)[:, 0] == held_out).all(1).any() for image in sheet[0])
 
 
-def test_cyclegan_trains_tests_and_judges_with_other_houses(script, undrawn, tmp_path, monkeypatch):  # noqa: F811
+def test_cyclegan_trains_tests_and_judges_with_other_houses(script, undrawn, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(
         data, "house_numbers", lambda n, rng: asked.append((n, int(rng.integers(2**63)))) or varied_houses(n, rng)

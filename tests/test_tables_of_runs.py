@@ -8,7 +8,6 @@ import pytest
 
 from numgan import data, plotting
 
-from .runs import grey_houses, undrawn  # noqa: F401
 from .scripts import demo
 
 

@@ -5,7 +5,6 @@ import pytest
 
 from numgan.batches import ImageBatches
 
-from .runs import grey_houses, undrawn  # noqa: F401
 from .scripts import demo
 
 
