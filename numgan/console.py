@@ -57,17 +57,30 @@ def run(main, stopped="stopped"):
             stream.reconfigure(errors="numgan.spell")
     name = os.path.basename(sys.argv[0])
     try:
-        with interrupted_by(signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # Windows has no SIGHUP
-            main()
+        try:
+            with interrupted_by(signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # Windows has no SIGHUP
+                main()
+        except SystemExit:  # argparse's, after --help
+            sys.stdout.flush()
+            raise
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its exit
         sys.exit(141)
     except KeyboardInterrupt as stop:
         print(stop if str(stop) else stopped, file=sys.stderr)
         sys.exit(130)
     except (InputError, FloatingPointError, MemoryError, OSError) as error:
         sys.exit(f"{name}: error: {' '.join(str(error).split()) or type(error).__name__}")
+    finally:
+        _drop_what_cannot_be_printed()
+
+
+def _drop_what_cannot_be_printed():
+    """At its exit, Python would try once more, complain, and change the status."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

@@ -27,7 +27,7 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .errors import InputError
+from .errors import InputError, check_positive
 from .ops import operands
 from .tensor import as_tensor, from_op
 
@@ -45,8 +45,6 @@ def resolve_padding(padding, size, kernel, strides):
     "same" is TensorFlow's: ceil(size / stride) outputs, and of an odd padding the extra pixel goes to the end.
     Raises InputError for an unknown padding, and if the kernel does not fit into the padded image.
     """
-    if min(strides) < 1:
-        raise InputError(f"expected strides >= 1, got {strides}")
     if isinstance(padding, np.ndarray):
         padding = padding.tolist()  # to compare it with a word
     if padding == "same":
@@ -54,10 +52,12 @@ def resolve_padding(padding, size, kernel, strides):
         padding = tuple((p // 2, p - p // 2) for p in total)
     elif padding == "valid":
         padding = ((0, 0), (0, 0))
-    elif isinstance(padding, str) or np.shape(padding) != (2, 2) or np.min(padding) < 0:
-        raise InputError(f'padding: expected "same", "valid" or ((top, bottom), (left, right)) >= 0, got {padding!r}')
+    else:
+        numbers = np.array(padding, object)  # of any shape; an array of integers must have equal rows
+        if numbers.shape != (2, 2) or not all(isinstance(n, (int, np.integer)) and n >= 0 for n in numbers.flat):
+            raise InputError(f'padding: expected "same", "valid" or ((top, bottom), (left, right)) >= 0, got {padding!r}')
     padding = tuple(map(tuple, padding))  # a copy: the vjps read it later
-    if any(n < 1 or n + sum(p) < k for n, k, p in zip(size, kernel, padding, strict=True)):
+    if any(n < 1 or k < 1 or n + sum(p) < k for n, k, p in zip(size, kernel, padding, strict=True)):
         raise InputError(f"a kernel of {kernel} does not fit into {size} pixels with padding {padding}")
     return padding
 
@@ -193,6 +193,7 @@ def conv2d(x, w, *, strides=1, padding="same"):
     x, w = operands("conv2d", x, w)
     if x.ndim != 4 or w.ndim != 4 or x.shape[3] != w.shape[2]:
         raise InputError(f"conv2d: expected shapes (N, H, W, C) and (kh, kw, C, F), got {x.shape} and {w.shape}")
+    check_positive("conv2d", pairs=True, strides=strides)
     X, W, size, kernel, strides = x.data, w.data, x.shape[1:3], w.shape[:2], pair(strides)
     padding = resolve_padding(padding, size, kernel, strides)
     return from_op(correlate(X, W, strides, padding),
@@ -211,6 +212,7 @@ def conv2d_transpose(x, w, *, strides=2, padding="same"):
     x, w = operands("conv2d_transpose", x, w)
     if x.ndim != 4 or w.ndim != 4 or x.shape[3] != w.shape[3]:
         raise InputError(f"conv2d_transpose: expected shapes (N, H, W, F) and (kh, kw, C, F), got {x.shape} and {w.shape}")
+    check_positive("conv2d_transpose", pairs=True, strides=strides)
     X, W, kernel, strides = x.data, w.data, w.shape[:2], pair(strides)
     size = tuple(n * s for n, s in zip(x.shape[1:3], strides, strict=True))
     if padding != "same":
@@ -242,8 +244,9 @@ def max_pool2d(x, pool_size=2, *, strides=None, padding="valid"):
     x = as_tensor(x)
     if x.ndim != 4:
         raise InputError(f"max_pool2d: expected shape (N, H, W, C), got {x.shape}")
-    size, kernel = x.shape[1:3], pair(pool_size)
-    strides = kernel if strides is None else pair(strides)
+    strides = pool_size if strides is None else strides
+    check_positive("max_pool2d", pairs=True, pool_size=pool_size, strides=strides)
+    size, kernel, strides = x.shape[1:3], pair(pool_size), pair(strides)
     padding = resolve_padding(padding, size, kernel, strides)
     if any(max(p) >= k for p, k in zip(padding, kernel, strict=True)):
         raise InputError(f"max_pool2d: expected padding narrower than the window {kernel}, got {padding}")

@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 
 from .errors import InputError
-from .files import alone_in
+from .files import alone_in, check_no_device
 
 MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
 FILES = {  # SHA-256 of the uncompressed bytes: the same digits can be compressed in many ways
@@ -46,8 +46,7 @@ def inflated(path):
 
     InputError if the file cannot be read or unpacked, or has more than MAX_BYTES once unpacked.
     """
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise InputError(f"{path}: expected a file, got a folder or a device")
+    check_no_device(path)
     try:
         with open(path, "rb") as file:
             zipped = file.read(2) == b"\x1f\x8b"

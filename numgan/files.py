@@ -48,11 +48,17 @@ def kept(path, make, most=4):
             remove_leftovers(folder)
             with atomic(path) as temporary:
                 temporary.write_bytes(sha256(content).digest() + content)
-            for old in sorted(folder.iterdir(), key=os.path.getmtime)[:-most]:
+            for old in sorted(filter(Path.is_file, folder.iterdir()), key=os.path.getmtime)[:-most]:
                 old.unlink()
     except OSError as error:
         print(f"{path}: cannot be kept for the next time: {error.strerror}", file=sys.stderr)
     return content
+
+
+def check_no_device(path):
+    """InputError if something other than a file has this path: whoever opens a pipe or a device may wait for ever."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise InputError(f"{path}: expected a file, got a folder or a device")
 
 
 def remove_leftovers(folder):

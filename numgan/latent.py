@@ -6,7 +6,7 @@ Read graph.py next.
 import numpy as np
 
 from .errors import InputError, check_positive, check_rng, described
-from .games import GAN
+from .games import GAN, StackGAN
 from .optim import Adam
 from .tensor import Parameter
 
@@ -103,7 +103,7 @@ def descend(game, z, images, *, steps=200, lr=0.1, chunk=64):
 
 
 def _check_images(name, game, images):
-    if not isinstance(game, GAN):
+    if not isinstance(game, GAN) or isinstance(game, StackGAN):  # whose codes hold words
         raise InputError(f"{name}: expected a game whose generator draws from codes z, got {type(game).__name__}")
     if not (isinstance(images, np.ndarray) and images.dtype.kind == "f" and images.shape[1:] == game.image_shape and len(images)
             and -1 <= images.min() and images.max() <= 1):

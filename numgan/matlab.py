@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import InputError
+from .files import check_no_device
 
 INT8, INT32, UINT32, MATRIX, COMPRESSED = 1, 5, 6, 14, 15  # types of elements
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}  # of an element's type
@@ -27,6 +28,7 @@ def read(path, *names):
     InputError if the file cannot be read, is damaged or not of version 5 (7.3 is HDF5, another format), lacks one of the
     names, or has anything other than real numbers in that variable; and if a variable has more than MAX_BYTES.
     """
+    check_no_device(path)
     try:
         raw = memoryview(Path(path).read_bytes())
     except OSError as error:

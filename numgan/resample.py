@@ -8,7 +8,7 @@ import functools
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, check_positive, described
 
 
 def shrink(images, factor):
@@ -112,6 +112,6 @@ def keys(s):
 
 
 def _check(name, images, factor):
-    if not (np.ndim(images) == 4 and images.dtype.kind == "f" and isinstance(factor, (int, np.integer)) and factor >= 1):
-        raise InputError(f"{name}: expected images (n, h, w, C) of floats and a whole factor >= 1, got {np.shape(images)} and "
-                         f"{factor!r}")
+    check_positive(name, factor=factor)
+    if not (isinstance(images, np.ndarray) and images.ndim == 4 and images.dtype.kind == "f" and 0 not in images.shape[1:3]):
+        raise InputError(f"{name}: expected images (n, h, w, C) of floats, got {described(images)}")

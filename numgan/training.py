@@ -168,7 +168,7 @@ def _located(run, step):
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # the results are checked instead
             yield
     except (FloatingPointError, OSError, MemoryError) as error:
-        kept = f"the last good checkpoint is {run.path}" if run.path.exists() else "there is no checkpoint yet"
+        kept = f"the last good checkpoint is {run.saved}" if run.saved and run.saved.exists() else "there is no checkpoint yet"
         kind = next(kind for kind in (FloatingPointError, OSError, MemoryError) if isinstance(error, kind))
         raise kind(f"step {step}: {error}; {kept}") from None
 
@@ -220,7 +220,7 @@ def _stop_requests():
 
     if threading.current_thread() is threading.main_thread():  # only there can signals be handled
         for number in {signal.SIGINT, signal.SIGTERM, HANG_UP} - {None}:
-            if signal.getsignal(number) is not signal.SIG_IGN:
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):  # None: set by a library in C; it could not be put back
                 before[number] = signal.signal(number, note)
     try:
         yield requests

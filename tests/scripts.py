@@ -18,6 +18,7 @@ from numgan import data, plotting
 ROOT = Path(__file__).resolve().parents[1]
 DEMOS = ROOT / "demos"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+ENVIRONMENT.pop("PYTHONUNBUFFERED", None)  # what a script prints to a file or a pipe waits in a buffer, as usual
 
 
 def process(*arguments, cwd, succeeds=True, **environment):

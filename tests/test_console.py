@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from numgan import InputError, console
+from numgan import InputError, checkpoint, console
 from numgan.progress import Progress
 
 from .scripts import ENVIRONMENT, ROOT
@@ -69,6 +69,38 @@ def test_a_reader_that_went_away_is_no_traceback(tmp_path):
     assert len(done.stdout.splitlines()) == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("arguments", [["check_gradients.py"], ["mnist_gan.py", "--help"]], ids=" ".join)
+def test_output_that_cannot_be_written_ends_in_one_line(tmp_path, arguments):
+    command = [sys.executable, str(DEMOS / arguments[0]), *arguments[1:]]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr == f"{arguments[0]}: error: [Errno 28] No space left on device\n"
+
+
+@WAITS
+@pytest.mark.parametrize(("raised", "status", "says"), [
+    ("InputError('a mistake')", 1, "x.py: error: a mistake\n"), ("KeyboardInterrupt('a hint')", 130, "a hint\n"),
+    ("SystemExit(0)", 141, ""), ("BrokenPipeError()", 141, "")])
+def test_a_script_without_a_reader_ends_as_it_would_with_one(tmp_path, raised, status, says):
+    (tmp_path / "x.py").write_text(f"""
+from numgan import InputError, console
+
+def main():
+    print("nobody reads this")
+    raise {raised}
+
+console.run(main)
+""")
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "x.py"], cwd=tmp_path, env=ENVIRONMENT, stdout=writer, stderr=subprocess.PIPE,
+                          text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (status, says)
+
+
 def test_help_is_only_help(tmp_path):
     done = python(DEMOS / "check_gradients.py", "--help", cwd=tmp_path, text=True)
     assert done.stdout.startswith("usage: ")
@@ -100,7 +132,7 @@ def test_bugs_of_ours_stay_loud():
 
 def test_commands_can_be_pasted():
     line = console.command("demos/mnist_gan.py", "--resume", "t 2 ü/checkpoint.npz")
-    assert line.endswith("demos/mnist_gan.py --resume 't 2 ü/checkpoint.npz'")
+    assert line == f"{console.pasted(sys.executable)} demos/mnist_gan.py --resume 't 2 ü/checkpoint.npz'"
 
 
 @pytest.mark.parametrize("text", ["", "1.5", "x", "0", "-1", "101", "1e2", "9" * 23, "nan", "0x10"])
@@ -110,6 +142,24 @@ def test_whole_numbers_are_checked(text):
     assert type(caught.value).__name__ == "ArgumentTypeError"
     assert len(str(caught.value)) < 100
     assert console.whole(1, 100)("100") == 100
+
+
+def test_seeds_are_those_that_every_generator_takes():
+    assert [console.SEED(text) for text in ("0", "4294967295")] == [0, 2**32 - 1]
+    for text in "-1", "4294967296":
+        with pytest.raises(argparse.ArgumentTypeError, match=r"from 0 to 4,294,967,295"):
+            console.SEED(text)
+
+
+def test_a_file_to_be_written_has_a_name_and_no_checkpoint_or_folder_stands_in_its_place(tmp_path):
+    picture = console.file(".png", ".npz")
+    assert picture(str(tmp_path / "new" / "a.png")) == tmp_path / "new" / "a.png"
+    (tmp_path / "folder.png").mkdir()
+    checkpoint.save(tmp_path / "run.npz", {}, {})
+    for name, says in ((".png", "ends in .png or .npz"), ("folder.png", "ends in"), ("a.jpg", "ends in"),
+                       ("run.npz", "the checkpoint"), ("run.npz/a.png", "can be written to")):
+        with pytest.raises(argparse.ArgumentTypeError, match=says):
+            picture(str(tmp_path / name))
 
 
 @pytest.mark.parametrize("name", ["checkerboard.py", "saturation.py", "bug_museum.py"])

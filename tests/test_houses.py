@@ -196,12 +196,20 @@ def test_another_number_seed_or_version_is_drawn_anew(cache, monkeypatch, tmp_pa
 def test_kept_bytes_are_made_once_and_few_files_stay(tmp_path):
     made = []
     make = lambda: made.append(1) or b"content"
-    for name in "abcde":
+    for age, name in enumerate("edcba"):
         for _ in range(2):
             assert files.kept(tmp_path / "folder" / name, make, most=3) == b"content"
-        os.utime(tmp_path / "folder" / name, (ord(name), ord(name)))
+        os.utime(tmp_path / "folder" / name, (age, age))
     assert len(made) == 5
-    assert names_in(tmp_path / "folder") == ["c", "d", "e"]
+    assert names_in(tmp_path / "folder") == ["a", "b", "c"]
+
+
+def test_folders_beside_kept_files_stay_and_are_not_counted(tmp_path, capsys):
+    for name in "xyz":
+        (tmp_path / name).mkdir()
+    assert files.kept(tmp_path / "a", lambda: b"content", most=1) == b"content"
+    assert names_in(tmp_path) == ["a", "x", "y", "z"]
+    assert capsys.readouterr().err == ""
 
 
 def test_an_interrupted_writer_leaves_nothing_that_is_read(tmp_path, monkeypatch):

@@ -94,10 +94,17 @@ def test_gathering_and_scattering_are_two_ways_to_the_same_numbers(seed, kernel,
 
 @pytest.mark.parametrize(("call", "says"), [
     (lambda x, w: ng.conv2d(x, w[:, :, :1]), "conv2d"), (lambda x, w: ng.conv2d(x[0], w), "conv2d"),
-    (lambda x, w: ng.conv2d(x, w, padding="full"), "padding"), (lambda x, w: ng.conv2d(x, w, padding=1), "padding"),
-    (lambda x, w: ng.conv2d(x, w, padding=((0, 0), (0, -1))), "padding"),
+    (lambda x, w: ng.conv2d(x, w[0]), "conv2d"), (lambda x, w: ng.conv2d_transpose(x[0], w), "conv2d_transpose"),
+    (lambda x, w: ng.conv2d_transpose(x, w[0]), "conv2d_transpose"),
+    *((lambda x, w, wrong=wrong: ng.conv2d(x, w, padding=wrong), "padding: expected")
+      for wrong in ("full", 1, ((0, 0), (0, -1)), ((1, 1), (1,)), ((1, 1), (1, 0.5)), ((1, 1), (1, 1), (1, 1)), None)),
     (lambda x, w: ng.conv2d(x[:, :2], w, padding="valid"), "does not fit"),
-    (lambda x, w: ng.conv2d(x, w, strides=0), "strides"), (lambda x, w: ng.depth_to_space(x, 2), "depth_to_space"),
+    *((lambda x, w, op=op, wrong=wrong: op(x, w, strides=wrong), f"^{op.__name__}: .* as strides, got")
+      for op in (ng.conv2d, ng.conv2d_transpose) for wrong in (0, 1.5, (1, 2, 3), (1, 0), None)),
+    *((lambda x, w, wrong=wrong: ng.max_pool2d(x, wrong), "^max_pool2d: .* as pool_size") for wrong in (0, 1.5, (1, 2, 3))),
+    (lambda x, w: ng.max_pool2d(x, 2, strides=1.5), "^max_pool2d: .* as strides, got"),
+    (lambda x, w: ng.conv2d(x, w[:0]), "does not fit"), (lambda x, w: ng.conv2d_transpose(x, w[:, :0]), "does not fit"),
+    (lambda x, w: ng.depth_to_space(x, 2), "depth_to_space"),
     (lambda x, w: ng.conv2d_transpose(x, w[:, :, :, :2]), "conv2d_transpose"),
     (lambda x, w: ng.conv2d_transpose(x, w, padding=((9, 9), (9, 9))), "does not fit")])
 def test_convolutions_that_do_not_fit(call, says):

@@ -7,7 +7,7 @@ import pytest
 
 import numgan as ng
 from numgan import InputError, latent
-from numgan.games import DCGAN, GAN
+from numgan.games import DCGAN, GAN, StackGAN
 from numgan.games.minibatch import PixelRange
 from numgan.latent import descend, lerp, reconstruct, slerp
 
@@ -221,7 +221,8 @@ GOOD = np.zeros((2, 8, 8, 1), np.float32)
     (dict(images=GOOD * np.nan), r"\[-1, 1\]"), (dict(images=GOOD.astype(np.uint8)), "uint8"), (dict(images=[[0.5]]), "list"),
     (dict(images=np.zeros((2, 28, 28, 1))), "8, 8, 1"), (dict(steps=0), "steps"), (dict(steps=2.5), "steps"),
     (dict(restarts=0), "restarts"), (dict(restarts=1.5), "restarts"), (dict(lr=-1.0), "lr"), (dict(lr=np.nan), "lr"),
-    (dict(rng=None), "rng"), (dict(rng=3), "rng"), (dict(game=object()), "game")])
+    (dict(rng=None), "rng"), (dict(rng=3), "rng"), (dict(game=object()), "game"),
+    (dict(game=StackGAN(size=8, width=2, rng=np.random.default_rng(0))), "got StackGAN")])
 def test_bad_input_to_reconstruct_is_refused_in_one_line(change, says):
     with pytest.raises(InputError, match=says) as caught:
         reconstruct(**dict(game=small(), images=GOOD, rng=np.random.default_rng(0), steps=2) | change)

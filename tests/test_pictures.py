@@ -86,16 +86,54 @@ def test_floats_are_shrunk_and_enlarged_by_whole_factors(dtype):
     rows, columns = resample.cubic(4, 12), resample.cubic(6, 18)
     np.testing.assert_allclose(resample.bicubic(x, 3)[1, :, :, 2], rows @ x[1, :, :, 2] @ columns.T, atol=1e-5)
     for function in resample.shrink, resample.bicubic:
-        for wrong in ((x[0], 2), (x, 0), (x, 2.0), (x > 0, 2)):
+        for wrong in x[0], x > 0, x[:, :0], x[:, :, :0], x.tolist():
             with refused(f"{function.__name__}: expected", "(n, h, w, C)"):
-                function(*wrong)
-    with refused("divisible by 4", "(2, 4, 6, 3)"):
-        resample.shrink(x, 4)
+                function(wrong, 2)
+        for wrong in 0, 2.0:
+            with refused(f"{function.__name__}: expected a positive integer as factor", wrong):
+                function(x, wrong)
+    for wrong in x[0], x > 0:
+        with refused("distorted: expected", "(n, h, w, C)"):
+            resample.distorted(wrong, np.random.default_rng(0))
+    for images, factor in (x, 4), (x[:, :, :4], 3), (x[:, :3], 4):
+        with refused(f"divisible by {factor}", images.shape):
+            resample.shrink(images, factor)
 
 
 def test_chunks_do_not_show():
     pixels = random_bytes((40, 300, 300, 1))
     np.testing.assert_array_equal(resample.resampled(pixels, 8)[33:], resample.resampled(pixels[33:], 8))
+
+
+def test_a_picture_of_millions_of_pixels_is_shrunk():
+    assert (resample.resampled(np.full((2, 2100, 2100, 1), 200, np.uint8), 2) == 200).all()
+
+
+UNDISTORTED = {"slant": 0, "turn": 0, "stretch": 0, "bend": 0}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_no_distortion_changes_nothing(dtype):
+    images = np.random.default_rng(0).standard_normal((2, 5, 7, 3)).astype(dtype)
+    got = resample.distorted(images, np.random.default_rng(1), **UNDISTORTED)
+    assert got.dtype == dtype
+    np.testing.assert_allclose(got, images, atol=1e-6)
+
+
+def test_a_slant_shifts_each_row_in_proportion_to_its_height():
+    ramp = np.arange(9.0) + np.zeros((1, 9, 9))
+    got = resample.distorted(ramp[..., None], np.random.default_rng(0), **UNDISTORTED | {"slant": 0.2})
+    shift = (got[..., 0] - ramp)[0, :, 3:6]
+    slope = shift[5, 0]
+    assert slope != 0
+    np.testing.assert_allclose(shift, slope * np.arange(-4, 5)[:, None] + np.zeros(3), atol=1e-6)
+
+
+def test_beyond_the_border_of_a_distorted_image_its_outermost_pixel_is_repeated():
+    ramp = np.arange(9.0) + np.zeros((30, 9, 9))
+    got = resample.distorted(ramp[..., None], np.random.default_rng(0), **UNDISTORTED | {"stretch": 0.5})
+    assert (np.diff(got, axis=2) >= -1e-6).all()
+    assert (got[:, :, :2] == 0).all(axis=(1, 2, 3)).any()
 
 
 # --- A folder

@@ -47,6 +47,12 @@ def test_what_was_ignored_before_the_run_stays_ignored(tmp_path, monkeypatch, nu
     assert run.step == 4
 
 
+def test_a_handler_that_a_library_in_c_has_set_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)
+    monkeypatch.setattr(signal, "signal", lambda number, handler: pytest.fail(f"{number} handled by {handler}"))
+    train(new_run(tmp_path), 1)
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_a_script_that_is_stopped_leaves_nothing_half_written(tmp_path, capsys, name):
     number = getattr(signal, name)

@@ -56,7 +56,7 @@ def test_shrinking_takes_means_of_blocks():
     x = np.arange(32.0).reshape(1, 4, 4, 2)
     np.testing.assert_array_equal(resample.shrink(x, 2), [[[[5, 6], [9, 10]], [[21, 22], [25, 26]]]])
     np.testing.assert_allclose(resample.shrink(resample.shrink(x, 2), 2), resample.shrink(x, 4))
-    for call in (lambda: resample.shrink(x, 3), lambda: resample.bicubic(x[0], 2), lambda: resample.bicubic(x, 0)):
+    for call in (lambda: resample.shrink(x, 3), lambda: resample.bicubic(x[0], 2)):
         with pytest.raises(InputError, match="expected images"):
             call()
 
@@ -103,6 +103,9 @@ def test_a_residual_block_must_keep_the_shape_and_keeps_its_input():
     rng = np.random.default_rng(0)
     with pytest.raises(InputError, match=r"keep the shape \(2, 2, 4\), got \(4, 4, 1\)"):
         Sequential(Residual(PixelShuffle(2)), input_shape=(2, 2, 4), rng=rng)
+    for wrong in 0, 1.5:
+        with pytest.raises(InputError, match="PixelShuffle: expected a positive integer as factor"):
+            PixelShuffle(wrong)
     x = random_images(3, 5)
     nothing = Sequential(Residual(), input_shape=(5,), rng=rng, dtype=np.float64)
     np.testing.assert_array_equal(nothing(x).data, 2 * x)

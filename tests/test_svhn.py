@@ -1,8 +1,10 @@
 """Real house numbers (SVHN), and the reader of MATLAB's files: right arrays, or one clear line. Drawn ones: test_houses.py."""
 
+import os
 import struct
 import tracemalloc
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,6 +52,8 @@ def mat(*elements, order="<", version=0x0100):
 
 PIXELS, LABELS = random_bytes((32, 32, 3, 12)), np.array([[*range(1, 11), 10, 3]], float).T
 X, Y = variable("X", PIXELS), variable("y", LABELS)
+FLAGS, SHAPE = element(6, struct.pack("<II", UINT8, 0)), element(5, struct.pack("<4i", *PIXELS.shape))
+NAME, NUMBERS = element(1, b"X"), element(2, PIXELS.tobytes("F"))  # the four elements of X
 
 
 def expected():
@@ -104,17 +108,34 @@ def test_a_variable_keeps_its_type_and_shape(tmp_path, array):
     np.testing.assert_array_equal(got, array)
 
 
+@pytest.mark.parametrize("stored", ["u1", "i4", "f4"])
+def test_a_variable_has_its_own_type_however_its_numbers_are_stored(tmp_path, stored):
+    (tmp_path / "a.mat").write_bytes(mat(variable("y", LABELS, stored=stored)))
+    [got] = matlab.read(tmp_path / "a.mat", "y")
+    assert got.dtype == np.float64
+    np.testing.assert_array_equal(got, LABELS)
+
+
+def test_a_variable_whose_name_is_no_text_is_passed_over(tmp_path):
+    unreadable = element(14, FLAGS + SHAPE + element(1, b"\xff\xfe") + NUMBERS)
+    (tmp_path / "train_32x32.mat").write_bytes(mat(unreadable, X, Y))
+    assert_is_svhn(data.svhn("train", tmp_path))
+
+
 BAD_FILES = {
     "empty": (b"", ["expected a MATLAB file", "got 0 bytes"]),
     "short": (mat(X)[:100], ["expected a MATLAB file", "got 100 bytes"]),
-    "text": (b"hello" * 100, ["expected a MATLAB file", "00 01 49 4d"]),
+    "no MATLAB": (b"hello" * 100, ["expected a MATLAB file", "00 01 49 4d"]),
     "version 7.3": (mat(version=0x0200) + b"\x89HDF\r\n", ["version 5", "7.3", "-v7"]),
     "HDF5": (b"\x89HDF\r\n\x1a\n".ljust(500, b"\0"), ["version 5", "7.3"]),
     "version 4": (struct.pack("<5I", 0, 32, 32, 0, 2).ljust(500, b"\0"), ["expected a MATLAB file"]),
+    "another version": (mat(X, Y, version=0x0300), ["expected a MATLAB file", "got 00 03 49 4d"]),
     "nothing inside": (mat(), ["variables X, y", "no X, y"]),
+    "nothing inside what is compressed": (mat(X, zipped(b"")), ["variables X, y", "got no y"]),
     "no labels": (mat(X), ["variables X, y", "got no y"]),
     "other names": (mat(variable("x", PIXELS), Y), ["got no X"]),
     "cut off": (mat(X, Y)[:-20], ["cut off or damaged"]),
+    "cut off by a byte": (mat(X, Y)[:-1], ["cut off or damaged"]),
     "cut off in a tag": (mat(X, Y) + b"1234", ["8 bytes or more; got 4"]),
     "cut off in what is compressed": (mat(Y, zipped(X)[:-9]), ["cut off or damaged"]),
     "incomplete deflate": (mat(Y, element(15, zipped(X)[8:-60])), ["complete", "incomplete"]),
@@ -123,6 +144,10 @@ BAD_FILES = {
     "too large a small element": (mat(struct.pack("<II", 5 << 16 | 2, 0)), ["an element of 5 bytes; got 4"]),
     "complex numbers": (mat(variable("X", PIXELS, flags=UINT8 | 0x800), Y), ["variable X", "real numbers", "complex"]),
     "a cell array": (mat(variable("X", PIXELS, flags=1), Y), ["variable X", "real numbers", "class 1"]),
+    "text": (mat(element(14, FLAGS + SHAPE + NAME + element(16, b"a text")), Y), ["variable X", "real numbers", "type 16"]),
+    "no numbers": (mat(element(14, FLAGS + SHAPE + NAME), Y), ["variable X", "real numbers", "type 0"]),
+    "no flags": (mat(element(14, element(6, b"") + SHAPE + NAME + NUMBERS), Y), ["variable X", "real numbers", "class 0"]),
+    "more numbers": (mat(variable("X", PIXELS, shape=(32, 32, 3, 11)), Y), ["32 x 32 x 3 x 11; got 36864"]),
     "fewer numbers": (mat(variable("X", PIXELS[..., :11], shape=PIXELS.shape), Y), ["32 x 32 x 3 x 12; got 33792"]),
     "a huge shape": (mat(variable("X", PIXELS, shape=(2**31 - 1,) * 4), Y), ["2147483647 x 2147483647", "got 36864"]),
     "a negative length": (mat(variable("X", PIXELS, shape=(32, -32, 3, 12)), Y), ["variable X", "got 36864"]),
@@ -149,9 +174,10 @@ def test_svhn_refuses_bad_files(tmp_path, name):
         data.svhn("train", tmp_path)
 
 
-def test_what_cannot_be_read_is_refused(tmp_path):
-    (tmp_path / "train_32x32.mat").mkdir()
-    with refused(tmp_path / "train_32x32.mat", "expected a readable file"):
+@pytest.mark.parametrize("made", [Path.mkdir, os.mkfifo] if hasattr(os, "mkfifo") else [Path.mkdir])
+def test_what_is_no_file_is_refused(tmp_path, made):
+    made(tmp_path / "train_32x32.mat")
+    with refused(tmp_path / "train_32x32.mat", "expected a file, got a folder or a device"):
         data.svhn("train", tmp_path)
 
 

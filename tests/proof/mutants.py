@@ -189,7 +189,7 @@ def textual_mutants():
         *textual("max_pool2d", op_checks("max_pool2d"),
                  (conv.max_pool2d, "constant_values=-np.inf", "constant_values=0"),
                  (conv.max_pool2d, "x.shape[3])", "x.shape[3], order='F')"),
-                 (conv.max_pool2d, "kernel if strides is None", "(1, 1) if strides is None"),
+                 (conv.max_pool2d, "pool_size if strides is None", "1 if strides is None"),
                  (conv.max_pool2d, "g / largest.sum(3, dtype=g.dtype)", "g"),
                  (conv.max_pool2d, "windows == y", "windows >= np.abs(y)"),
                  (conv.col2im, "+= taps", "= taps")),
