@@ -15,7 +15,8 @@ from numgan.run import Run, check_saveable, continued
 from numgan.training import train
 
 from .errors import refused
-from .runs import anew, bits, new_run
+from .runs import anew, bits, new_run, rows
+from .small import states
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 4, 4, 1), np.uint8)
 LABELS = np.arange(20) % 10
@@ -92,6 +93,16 @@ def test_an_array_that_becomes_a_number_is_noticed_when_the_run_is_saved(run_of)
     assert Run.load(run.path, anew(run.batches), run.out).step == 0  # that checkpoint stays
 
 
+def test_an_array_that_only_a_step_makes_is_noticed_when_the_run_is_saved(run_of):
+    class Late(Least):
+        def step(self, images, labels=None):
+            self.k = np.zeros(2, np.float32)
+            return super().step(images, labels)
+
+    with refused("Late", "got other k"):
+        train(run_of(Late), 2)
+
+
 def test_arrays_of_one_s_own_may_have_any_name_and_sign(run_of):
     class Own(Least):
         def build(self):
@@ -140,6 +151,30 @@ def test_a_step_of_one_s_own_that_forgets_the_average_is_noticed(run_of):
     game.sample(1)
     game.step(np.zeros((2, 4, 4, 1), np.float32))
     game.sample(1)
+
+
+def test_a_graph_through_the_average_from_before_a_game_was_loaded_is_refused():
+    game = Least(average=0.5, rng=np.random.default_rng(0))
+    y = game.drawing_network(game.latent(2)).sum()
+    game.load_state(game.state())
+    with refused("before an optimiser moved"):
+        y.backward()
+
+
+def test_a_d_whose_learning_rate_is_0_stands_still():
+    game = Least(d_lr=0.0, rng=np.random.default_rng(0))
+    players = game.generator, game.discriminator
+    before = [states(player) for player in players]
+    game.step(np.zeros((2, 4, 4, 1), np.float32))
+    assert [all(np.array_equal(old[name], a) for name, a in player.state().items())
+            for old, player in zip(before, players, strict=True)] == [False, True]
+
+
+def test_a_step_needs_memory_for_more_than_all_values_and_twice_as_much_in_float64():
+    single, double = (Least(dtype=dtype, rng=np.random.default_rng(0)).bytes_per_item() for dtype in ("float32", "float64"))
+    values = 16 + 16 + 16 + 16 + 5 + 1  # of all layers
+    assert single > 2 * 4 * values
+    assert double == 2 * single
 
 
 @pytest.mark.parametrize("fresh", [True, False])
@@ -195,6 +230,17 @@ def test_figures_that_change_from_step_to_step_are_refused(run_of):
 
     with refused("Fickle.step", "extra"):
         train(run_of(Fickle), 2)
+
+
+def test_figures_in_another_order_are_logged_in_their_columns(run_of):
+    class Turning(Least):
+        def step(self, images, labels=None):
+            figures = super().step(images, labels)
+            return figures if self.g_optimizer.t % 2 else dict(reversed(figures.items()))
+
+    run = run_of(Turning)
+    train(run, 4)
+    assert [{name: float(text) for name, text in row.items()} for row in rows(run.out / "log.csv")] == run.history
 
 
 # ---- the doctor

@@ -79,6 +79,17 @@ def test_a_default_value_can_be_rewritten_too():
     assert power(4) == 48
 
 
+def test_a_function_is_itself_again_after_an_exception_and_a_fault_without_a_place_is_named():
+    def double(x):
+        return 2 * x
+
+    with pytest.raises(KeyError), rewritten(double, "2 * x", "3 * x"):
+        raise KeyError(double(1))
+    assert double(1) == 2
+    with pytest.raises(LookupError, match="double no longer contains '4 x'"), rewritten(double, "4 x", "3 x"):
+        pass
+
+
 def test_each_op_of_the_network_has_its_faults(demo, faults):
     leaves = {name: Tensor(array, requires_grad=True) for name, array in demo.INPUTS.items()}
     assert {function.__name__ for function, _, _ in faults.FAULTS} == set(demo.ops_of(demo.loss(**leaves)))

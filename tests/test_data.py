@@ -174,6 +174,12 @@ def test_read_idx_never_allocates_what_a_header_claims(tmp_path, lengths):
         tracemalloc.stop()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX device")
+def test_read_idx_reads_no_device():
+    with refused(f"{os.devnull}: expected a file", "device"):
+        pictures.read_idx(os.devnull)
+
+
 def test_read_idx_survives_a_gzip_bomb(tmp_path):
     path = tmp_path / "bomb.gz"
     path.write_bytes(gzip.compress(bytes(1 << 20)) * 1000)

@@ -440,6 +440,11 @@ def test_bad_options_for_samples_fail_in_one_line_and_nothing_is_written(fails, 
     fails(SAMPLE, trained, *options, mentions=mentions)
 
 
+def test_more_samples_than_fit_into_memory_are_refused(fails, trained, monkeypatch):
+    monkeypatch.setattr("os.sysconf", lambda name: 1000)
+    fails(SAMPLE, trained, "--n", 200, mentions=["--n 200", "GB of memory"])
+
+
 def test_no_checkpoint_and_a_missing_one_fail_in_one_line(fails):
     fails(SAMPLE, mentions=["CHECKPOINT"])
     fails(SAMPLE, "nowhere.npz", mentions=["nowhere.npz"])

@@ -17,12 +17,13 @@ from .errors import refused
 
 
 class Mirror(http.server.ThreadingHTTPServer):
-    """Serves `files` (name -> bytes): without `ranges` it ignores Range; it breaks off at `cut`, or is `endless`."""
+    """Serves `files` (name -> bytes): without `ranges` it ignores Range; it breaks off at `cut`, is `endless`, or `foreign`."""
 
     daemon_threads = True
 
-    def __init__(self, files, *, ranges=True, cut=None, pause=0, endless=False):
+    def __init__(self, files, *, ranges=True, cut=None, pause=0, endless=False, foreign=False):
         self.files, self.ranges, self.cut, self.pause, self.endless = files, ranges, cut, pause, endless
+        self.foreign = foreign
         self.requests, self.sent = [], 0
         super().__init__(("127.0.0.1", 0), MirrorHandler)
         self.url = f"http://127.0.0.1:{self.server_port}/mnist/"
@@ -33,6 +34,9 @@ class MirrorHandler(http.server.BaseHTTPRequestHandler):
         mirror, wanted = self.server, self.headers["Range"]
         name = self.path.rsplit("/", 1)[-1]
         mirror.requests.append((name, wanted))
+        if mirror.foreign:
+            self.wfile.write(b"220 this is a mail server\r\n")
+            return
         if mirror.endless:
             self.send_response(200)
             self.end_headers()
@@ -175,6 +179,24 @@ def test_download_that_breaks_off_everywhere_leaves_a_part_to_resume(fake, zippe
     serve(good)
     assert_is_fake(data.mnist(), fake)
     assert good.requests[0] == (f"{IMAGES}.gz", "bytes=30-")
+
+
+def test_download_that_is_resumed_and_breaks_off_again_keeps_what_it_has(fake, zipped, serve):
+    mirror, whole = Mirror(zipped, cut=-10), zipped[f"{IMAGES}.gz"]
+    folder = serve(mirror)
+    folder.mkdir(parents=True)
+    (folder / f"{IMAGES}.gz.part").write_bytes(whole[:40])
+    with refused(folder, f"{len(whole) - 10} of {len(whole)} bytes"):
+        data.mnist()
+    assert mirror.requests == [(f"{IMAGES}.gz", "bytes=40-")]
+    assert (folder / f"{IMAGES}.gz.part").read_bytes() == whole[:-10]
+
+
+def test_download_goes_to_the_next_mirror_if_one_speaks_no_http(fake, zipped, serve):
+    bad, good = Mirror({}, foreign=True), Mirror(zipped)
+    serve(bad, good)
+    assert_is_fake(data.mnist(), fake)
+    assert bad.requests == good.requests == [(name, None) for name in WANTED]
 
 
 def test_download_with_all_mirrors_dead_says_what_to_do(fake, dead, serve):

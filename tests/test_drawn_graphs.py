@@ -84,6 +84,7 @@ def test_a_gradient_is_the_sum_over_the_lines_down():
 
 @pytest.mark.parametrize(("array", "text"), [
     (np.array(1.23456), "1.235"), (np.array([1.0, -2]), "[1, -2]"), (np.eye(2), "[[1, 0], [0, 1]]"),
+    (np.arange(6.0), "[0, 1, 2, 3, 4, 5]"),
     (np.full(7, 2.0), "norm 5.29"), (np.zeros((0, 3)), "[]"), (np.array([np.inf, np.nan]), "[inf, nan]")])
 def test_an_array_in_a_few_characters(array, text):
     assert graph_module.shown(array) == text
@@ -121,6 +122,12 @@ def test_a_frozen_parameter_is_found_behind_its_reshape_and_a_reshaped_one_is_no
     assert titles(graph(w.reshape(4) * x), "frozen") == []
     w.frozen = 1
     assert titles(graph(w.reshape(4) * x), "frozen") == ["w"]
+
+
+def test_a_view_of_a_view_of_a_parameter_has_one_line_to_it():
+    w = Parameter(np.ones((2, 2)), "w")
+    boxes = graph(w.reshape(4).reshape(2, 2) @ leaf([[1, 2], [3, 4]]))
+    assert [[source.title for source in box.inputs] for box in boxes if box.title == "reshape"] == [["w"], ["reshape"]]
 
 
 # ---- layers
@@ -166,6 +173,32 @@ def test_large_graphs_are_folded_unless_told_otherwise():
     assert len(graph(loss, fold=False)) == 45
     assert len(graph(g_loss(minimal()))) == 22
     assert len(graph(g_loss(minimal()), fold=True)) == 5
+
+
+def test_forty_boxes_are_not_folded_and_four_hundred_are_drawn():
+    net = Sequential(*[Dense(2) for _ in range(10)], input_shape=(2,), rng=np.random.default_rng(0))
+    y = net(np.ones((1, 2), np.float32))  # 20 ops and 20 parameters
+    assert len(graph(y)) == 40
+    assert len(graph(y.sum())) == 11
+    y = leaf(1)
+    for _ in range(399):
+        y = ng.tanh(y)
+    assert len(graph(y)) == 400
+    with refused("at most 400 boxes", "401"):
+        graph(ng.tanh(y))
+
+
+def test_a_layer_is_grey_only_if_all_of_its_parameters_are_frozen():
+    net = Sequential(Dense(2), input_shape=(2,), rng=np.random.default_rng(0), dtype=np.float64)
+    for p, said, grey in zip(net.parameters(), ("w frozen", "w, b frozen"), (False, True), strict=True):
+        p.requires_grad = False
+        _, layer, _ = graph(net(leaf([[1, 2]])).sum(), fold=True)
+        assert (layer.text[-1], layer.frozen) == (said, grey)
+
+
+def test_a_number_that_a_parameter_makes_has_a_box_of_its_own():
+    k = Parameter(np.array(3.0), "0_Scale.k")
+    assert titles(graph(k * leaf(2), fold=True), "layer", "op") == ["mul"]
 
 
 def test_a_box_that_is_used_on_a_way_around_it():

@@ -139,7 +139,8 @@ def test_d_steps_use_each_image_once():
 @pytest.mark.parametrize(("options", "name"), [
     (dict(objective="wasserstein"), "objective"), (dict(d_steps=0), "d_steps"), (dict(d_steps=1.5), "d_steps"),
     (dict(real_label=0.5), "real_label"), (dict(real_label=1.1), "real_label"), (dict(lr=-1.0), "lr"),
-    (dict(beta1=1.0), "beta1"), (dict(width=0), "integer"), (dict(size=30), "multiple of 4"),
+    (dict(beta1=1.0), "beta1"), (dict(width=0), "integer"), (dict(size=30), "^DCGAN: expected a size .* multiple of 4"),
+    *((dict(dtype=wrong), "DCGAN: expected dtype float32 or float64") for wrong in ("float16", "int32", None)),
     *((dict(categories=wrong), "categories") for wrong in (-1, 2.5, True, 100))])
 def test_options_out_of_range(options, name):
     with pytest.raises(InputError, match=name) as caught:
@@ -318,6 +319,7 @@ def test_began_reconstructs_in_the_range_of_images():
 
 @pytest.mark.parametrize(("game", "options", "name"), [
     (games.DCGAN, dict(lr_steps=0), "lr_steps"), (games.LSGAN, dict(average=1), "average"),
+    (games.DCGAN, dict(average=0), "average"),
     (games.BEGAN, dict(size=30), "multiple of 4"),
     (games.BEGAN, dict(gamma=0), "gamma"),
     (games.BEGAN, dict(k_step=2), "k_step")])

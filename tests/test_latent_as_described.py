@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from numgan import metrics
+from numgan import data, metrics
 
+from .errors import refused
 from .scripts import demo
 
 PROTOTYPES = np.linspace(-0.9, 0.9, 10)
@@ -97,6 +98,17 @@ def test_latent_arithmetic_shows_terms_means_and_the_sum(walk, capsys):
     assert [line.split(",")[0] for line in lines[4:]] == [f"bold {a} - thin {a} + thin {b}: {b}" for a, b in walk["EQUATIONS"]]
 
 
+def test_latent_arithmetic_needs_thirty_codes_of_each_digit(walk):
+    class Few(Codes):
+        def latent(self, n, rng):
+            z = super().latent(n, rng)
+            z[np.flatnonzero(z[:, 0] == 5)[29:], 0] = 4
+            return z
+
+    with refused("30 codes among 4000", "surely draw a 5, got 29"):
+        walk["arithmetic"](Few(), np.random.default_rng(0))
+
+
 def test_latent_categories_are_sorted_by_digit_and_then_by_share(walk, capsys):
     class Four(Codes):
         categories = 4
@@ -128,6 +140,7 @@ def test_latent_reconstruction_shows_each_digit_and_the_best_of_its_tries(walk, 
     errors = np.random.default_rng(1).permutation(15) + 1.0  # of each try
 
     def descend(game, starts, images, *, steps):
+        assert steps == 1
         np.testing.assert_array_equal(images.reshape(restarts, n, 28, 28, 1)[-1], images[:n])
         return np.column_stack([in_digit(images), errors / 16]), errors
 
@@ -146,6 +159,15 @@ def test_latent_reconstruction_shows_each_digit_and_the_best_of_its_tries(walk, 
         assert lines[i].split()[-3:] == [f"{tries[:k].min(0).mean():.4f}" for k in (1, 2, 4)]
 
 
+def test_latent_reconstructs_the_first_held_out_digits_and_training_digits_from_all_over_the_set(walk, monkeypatch):
+    count = np.broadcast_to(np.arange(101, dtype=np.uint8)[:, None, None], (101, 28, 28))
+    monkeypatch.setattr(data, "mnist", lambda split, folder: {("test", "there"): (count[::-1], None)}[split, folder])
+    monkeypatch.setattr(data, "digits_10k", lambda: (count, None))
+    x = walk["digits"](Namespace(n=5, data_dir="there"))
+    assert {name: data.to_pixels(images)[:, 0, 0].tolist() for name, images in x.items()} == {
+        "held-out": [100, 99, 98, 97, 96], "training": [0, 25, 50, 75, 100]}
+
+
 def test_latent_shows_the_first_sixteen_of_many_digits(walk):
     game, n = Codes(), 20
     x = game.generate(np.column_stack([np.arange(n) % 10, np.arange(n) / n]))
@@ -155,6 +177,14 @@ def test_latent_shows_the_first_sixteen_of_many_digits(walk):
     )
     rows = walk["reconstruction"](game, np.random.default_rng(0), Namespace(restarts=1, descent=1))
     np.testing.assert_array_equal(rows[:16], x[:16])
+
+
+def test_latent_comparison_trains_with_other_weights_and_images_for_each_seed(walk, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (99, 28, 28), np.uint8)
+    same, again, other = (walk["norm_run"](tmp_path, "weight", seed, images) for seed in (0, 0, 1))
+    begun = [(run.game.sample(1).tobytes(), next(run.batches)[0].tobytes()) for run in (same, again, other)]
+    assert begun[0] == begun[1]
+    assert [a != b for a, b in zip(begun[0], begun[2], strict=True)] == [True, True]
 
 
 def test_latent_comparison_has_means_of_errors_and_runs_of_their_own_seeds(walk, capsys, tmp_path, monkeypatch):

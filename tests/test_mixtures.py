@@ -107,6 +107,12 @@ def test_d_judges_packs_of_neighbouring_points(pack, monkeypatch):
             game.outputs(x[:n])
 
 
+def test_a_batch_has_whole_packs_for_each_step_of_d():
+    game = new_game(pack=2, d_steps=2)
+    with pytest.raises(InputError, match="positive multiple of 4"):
+        game.step(np.zeros((6, 2), np.float32))
+
+
 def test_the_learning_rates_fall_from_the_first_step_on():
     game, points = new_game(lr_steps=4, lr=0.01), PointBatches(MIXTURES["ring"], 4, rng(1))
     for expected in 0.01, 0.0075, 0.005, 0.0025, 0, 0:

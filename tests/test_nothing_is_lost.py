@@ -90,6 +90,17 @@ def test_a_checkpoint_kept_elsewhere_is_resumed_without_loss_of_its_neighbours(t
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_a_run_that_goes_on_elsewhere_does_not_replace_another_run_s_checkpoint(tmp_path):
+    run, other = new_run(tmp_path / "run"), new_run(tmp_path / "other", seed=4)
+    train(run, 1)
+    train(other, 2)
+    before = contents(tmp_path)
+    with refused(other.out, "got another run's checkpoint.npz"):
+        train(resumed(run, other.out), 3)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_the_log_of_another_run_is_not_replaced(tmp_path):
     (tmp_path / "log.csv").write_text("step,d_loss\n1,0.7\n")
     before = contents(tmp_path)
@@ -308,7 +319,7 @@ def test_a_checkpoint_that_records_no_names_is_refused(tmp_path, record):
     run = new_run(tmp_path)
     run.about = record or []
     run.save()
-    with refused(run.path, "records"):
+    with refused(run.path, "a dict of what the run records"):
         continued(new_run(tmp_path))
 
 

@@ -92,12 +92,15 @@ CHANGES = {
     "impossible size": set_about("settings", SMALL | {"size": -4}),
     "size of text": set_about("settings", SMALL | {"size": "8"}),
     **{f"no {name}": set_about(name, ...) for name in ("game", "settings", "batch", "rng", "columns", "run")},
-    **{f"{name} of a wrong type": set_about(name, 7) for name in ("game", "settings", "rng", "columns")},
+    **{f"{name} of a wrong type": set_about(name, 7) for name in ("game", "settings", "rng", "columns", "run")},
     "settings in a list": set_about("settings", [1]), "game in a list": set_about("game", ["DCGAN"]),
     "batch 0": set_about("batch", 0), "batch of text": set_about("batch", "6"),
     "empty rng": set_about("rng", {}), "rng of nothing": set_about("rng", {"game": None, "batches": None}),
     "another rng": set_about("rng", {"game": {"bit_generator": "MT19937", "state": {}}, "batches": {}}),
     "fewer columns": set_about("columns", ["step"]), "no columns": set_about("columns", []),
+    "a figure less": lambda about, arrays: (about["columns"].pop(), arrays.update(history=arrays["history"][:, :-1])),
+    "a column twice": lambda about, arrays: (about["columns"].append("step"),
+                                             arrays.update(history=np.pad(arrays["history"], ((0, 0), (0, 1))))),
     "no weights": set_array(WEIGHT, None), "weights of another shape": set_array(WEIGHT, lambda a: a.T),
     "weights of another dtype": set_array(WEIGHT, lambda a: a.astype(np.float64)),
     "one array more": lambda about, arrays: arrays.update({"game.more": np.zeros(3)}),
@@ -109,6 +112,7 @@ CHANGES = {
     "history of no columns": set_array("history", lambda a: a[:, :0]),
     "history of nothing": lambda about, arrays: (about.update(columns=[]), arrays.update(history=np.zeros((6, 0)))),
     "history with bad steps": set_array("history", lambda a: a * np.inf),
+    "history in half the bits": set_array("history", lambda a: a.astype(np.float32)),
     "history of complex numbers": set_array("history", lambda a: a * 1j),
 }
 
@@ -150,12 +154,32 @@ def test_missing_and_foreign_files_are_refused(tmp_path):
             Run.load(tmp_path / name, ImageBatches(np.zeros((1, 8, 8), np.uint8), 1, np.random.default_rng(0)), tmp_path)
 
 
-def test_a_number_of_steps_below_zero_is_refused(finished, tmp_path):
+def test_a_bug_in_one_s_own_batches_is_not_blamed_on_the_checkpoint(finished, tmp_path):
+    class Broken(ImageBatches):
+        def first(self):
+            raise KeyError("a bug")
+
+    run, _ = finished
+    with pytest.raises(KeyError, match="a bug"):
+        Run.load(run.path, Broken(run.batches.images, 6, np.random.default_rng(0), run.batches.labels), tmp_path)
+
+
+@pytest.mark.parametrize("number", [-(2**63), 2**53])
+def test_a_number_of_steps_below_zero_or_beyond_counting_is_refused(finished, tmp_path, number):
     about, arrays = checkpoint.load(finished[0].path)
-    arrays["game.d_optimizer.t"] = np.array(-(2**63))
+    arrays["game.d_optimizer.t"] = np.array(number)
     checkpoint.save(tmp_path / "changed.npz", about, arrays)
     with refused(tmp_path / "changed.npz", "steps >= 0"):
         load_game(tmp_path / "changed.npz")
+
+
+def test_an_average_that_was_lost_is_missed(tmp_path):
+    run = new_run(tmp_path, "DCGAN, d_steps=2")
+    run.save()
+    about, arrays = checkpoint.load(run.path)
+    checkpoint.save(run.path, about, {name: array for name, array in arrays.items() if "g_average" not in name})
+    with refused(run.path, "g_average"):
+        load_game(run.path)
 
 
 # --- Checkpoints of earlier versions
@@ -222,6 +246,13 @@ def test_a_run_is_continued_from_its_folder_if_it_is_the_same_run(tmp_path):
                             (new_run(tmp_path, "DCGAN, lr=0.1", about=run.about), "lr 0.1, got one with 0.002")):
         with refused(run.path, mentions):
             continued(other)
+
+
+def test_a_run_that_goes_on_draws_as_it_is_told(tmp_path):
+    run, draw = new_run(tmp_path), lambda path, run: None
+    run.save()
+    assert Run.load(run.path, anew(run.batches), tmp_path, draw=draw).draw is draw
+    assert continued(Run(run.game, run.batches, tmp_path, draw=draw)).draw is draw
 
 
 def test_options_of_a_resumed_run_are_compared_with_what_it_records(finished, tmp_path):

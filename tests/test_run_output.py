@@ -77,6 +77,15 @@ def test_sample_sheets_show_the_images_of_the_run_s_codes(finished):
     assert page.std() > 1
 
 
+def test_a_sheet_has_as_many_columns_as_the_game_s_looks_say(tmp_path, monkeypatch):
+    columns = []
+    monkeypatch.setattr(plotting, "save_sheet", lambda path, images, n=None: columns.append(n))
+    for play in "DCGAN", "BEGAN":
+        run = new_run(tmp_path, play)
+        run.draw(tmp_path / "sheet.png", run)
+    assert columns == [5, 10]
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_sample_sheets_show_the_same_codes_each_time(tmp_path):
     game = VanillaGAN(variant="minimal", lr=0, rng=np.random.default_rng(0))  # stands still: only z could change
@@ -130,6 +139,12 @@ def test_without_a_terminal_there_is_one_readable_line_for_each_sheet(finished):
     for step, line in zip((3, 6), lines, strict=True):
         words = [f"step {step}/6", "/s", "ETA 0:0", *(f" {label} " for label in run.game.looks.progress)]
         assert [word for word in words if word not in line] == []
+
+
+def test_remarks_follow_every_sheet_but_the_first(tmp_path, undrawn, capsys):
+    train(new_run(tmp_path), 5, every=2, remarks=lambda run: [f"at {run.step}", "and so on"])
+    said = [line.split("/")[0] for line in capsys.readouterr().err.splitlines()]
+    assert said == [line for step in (2, 4, 5) for line in (f"step {step}", f"at {step}", "and so on")]
 
 
 @pytest.mark.parametrize(("kinds", "contrast", "expected"), [

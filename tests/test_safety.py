@@ -57,6 +57,15 @@ def test_a_view_of_a_parameter_is_as_stale_as_the_parameter(view, how):
     assert x.grad is None
 
 
+def test_a_graph_that_grew_after_a_parameter_moved_is_as_stale_as_its_older_part():
+    w, x = Parameter(np.eye(2), "w"), leaf([1.0, 2.0])
+    h = x @ w
+    step([w])
+    with pytest.raises(InputError, match="matmul was computed before an optimiser moved w"):
+        (h * h).sum().backward()
+    assert x.grad is None
+
+
 def test_what_was_computed_from_a_frozen_parameter_into_new_memory_stays_usable():
     w, x = Parameter(np.eye(2), "w"), leaf([1.0, 2.0])
     w.requires_grad = False
@@ -171,6 +180,12 @@ def test_a_loss_that_is_a_leaf_itself():
     x.backward(upstream)
     x.grad *= 5
     assert upstream == 2
+
+
+def test_the_array_that_backward_starts_from_stays_the_user_s_to_change():
+    upstream = np.ones(2)
+    (leaf(1.0, 2.0) * 3.0).backward(upstream)
+    upstream[...] = 5
 
 
 def test_an_exception_in_a_vjp_leaves_no_gradients_behind():

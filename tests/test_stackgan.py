@@ -126,6 +126,12 @@ def test_batches_have_captions_that_suit_the_images():
     assert abs(forgotten - 0.3) < 0.1
 
 
+@pytest.mark.parametrize("number", [-1, len(captions.VOCABULARY)])
+def test_a_number_without_a_word_is_refused(number):
+    with refused("here: expected word numbers 0 … 20", number):
+        captions.check_words(np.full((2, captions.LENGTH), number), (2, captions.LENGTH), "here")
+
+
 # ---- layers that read
 
 
@@ -166,8 +172,21 @@ def test_the_divergence_is_the_integral_that_defines_it(mean, log_variance):
     assert got.item() == pytest.approx(expected / 2, abs=1e-9)  # the mean of this and of 0
 
 
+@pytest.mark.parametrize(("options", "name"), [(dict(vocabulary=0, d=2), "vocabulary"), (dict(vocabulary=3, d=1.5), "d")])
+def test_a_table_of_words_has_positive_sizes(options, name):
+    with refused("Embedding", f"as {name}"):
+        Embedding(**options)
+
+
+@pytest.mark.parametrize("share", [0, 0.6, 1])
+def test_the_share_that_is_forgotten_can_be_chosen(share):
+    said = captions.forget(np.full((2000, 3), 1), np.random.default_rng(0), share)
+    np.testing.assert_allclose((said[:, [0, 2]] == 0).mean(0), share, atol=0.04)
+
+
 def test_what_does_not_fit_beside_is_refused():
     for layer, shape, mention in ((Beside([], [], 3), (2,), "at least 3"), (Embedding(3, 2), (2, 2), "captions"),
+                                  (Beside([], [], 1), (4, 4), "vectors"),
                                   (Augmentation(3, 2), (2,), "noise"),
                                   (Beside([Reshape(2, 2, 1)], [Dense(1)], 1), (4,), "expected 4 elements")):
         with refused(mention):

@@ -104,7 +104,9 @@ def test_a_leaf_that_learns_cannot_be_replaced_by_an_assignment(change):
     p.requires_grad = False
     with pytest.raises(InputError):
         change(p, 2.0)
-    for x in leaf(2) * 1.0, Tensor(np.ones(2)):
+    used = leaf(2) * 1.0
+    used.sum().backward()
+    for x in leaf(2) * 1.0, used, Tensor(np.ones(2)):
         before = x.data.copy()
         y = change(x, leaf(2, seed=1))
         assert y is not x

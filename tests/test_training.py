@@ -12,7 +12,7 @@ from numgan.data import to_images
 from numgan.games import SGAN, build
 from numgan.games.vanilla import VARIANTS
 from numgan.run import Run, load_game
-from numgan.training import train
+from numgan.training import train, unfinished
 
 from .errors import refused
 from .proof.games import codes_for
@@ -91,7 +91,7 @@ def test_rows_that_a_killed_run_logged_after_its_checkpoint_are_dropped(tmp_path
 def test_a_run_remembers_what_it_is_about_unless_told_otherwise(finished):
     run, _ = finished
     assert resumed(run).about == {"note": "ä"}
-    assert Run.load(run.path, anew(run.batches), run.out, {"note": "b"}).about == {"note": "b"}
+    assert Run.load(run.path, anew(run.batches), run.out, {"seed": 3}).about == {"seed": 3}
 
 
 def test_load_game_gives_the_generator_of_the_checkpoint(finished):
@@ -112,10 +112,11 @@ def test_a_game_and_its_batches_may_share_one_generator(tmp_path):
     straight, broken = (new(folder, np.random.default_rng(5)) for folder in ("straight", "broken"))
     train(straight, 6)
     train(broken, 3)
-    other = np.random.default_rng(99)
-    again = Run.load(broken.path, ImageBatches(broken.batches.images, 4, other), broken.out)
-    assert again.game.rng.bit_generator is again.batches.rng.bit_generator is other.bit_generator
-    train(again, 6)
+    for steps in 4, 6:
+        other = np.random.default_rng(99)
+        again = Run.load(broken.path, ImageBatches(broken.batches.images, 4, other), broken.out)
+        assert again.game.rng.bit_generator is again.batches.rng.bit_generator is other.bit_generator
+        train(again, steps)
     assert bits(again) == bits(straight)
 
 
@@ -152,6 +153,17 @@ def test_a_stop_request_finishes_the_step_and_saves_and_the_run_resumes(tmp_path
     train(again, 6)
     assert bits(again) == bits(straight)
     assert (run.out / "log.csv").read_bytes() == (straight.out / "log.csv").read_bytes()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_stop_request_in_the_last_step_stops_nothing(tmp_path, monkeypatch):
+    run = new_run(tmp_path)
+    at_step(run, 4, lambda: signal.raise_signal(signal.SIGINT), monkeypatch)
+    try:
+        train(run, 4)
+    except KeyboardInterrupt:
+        pytest.fail("stopped, with nothing left to do")
+    assert not unfinished(run, 4)
 
 
 @pytest.mark.usefixtures("undrawn")
