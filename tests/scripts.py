@@ -15,6 +15,8 @@ import pytest
 
 from numgan import data, plotting
 
+from .errors import unsaid
+
 ROOT = Path(__file__).resolve().parents[1]
 DEMOS = ROOT / "demos"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
@@ -70,7 +72,7 @@ def fails(script, tmp_path, monkeypatch):
             lines = lines[1:]
         assert len(lines) == 1, error
         assert lines[0].startswith(f"{path.name}: error: ")
-        assert [mention for mention in mentions if str(mention) not in lines[0]] == [], error
+        assert unsaid(mentions, lines[0]) == [], error
         assert contents(tmp_path) == before
     return run
 
