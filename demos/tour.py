@@ -50,7 +50,8 @@ def main():
             except EOFError:
                 return
             except KeyboardInterrupt:
-                raise KeyboardInterrupt(f"\ngo on with: {console.command(sys.argv[0], number + 1)}") from None
+                options = ["--quick"] if args.quick else ["--out", args.out]
+                raise KeyboardInterrupt(f"\ngo on with: {console.command(sys.argv[0], number + 1, *options)}") from None
 
 
 if __name__ == "__main__":

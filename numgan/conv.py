@@ -39,6 +39,14 @@ def pair(value):
     return (value, value) if np.ndim(value) == 0 else tuple(value)
 
 
+def images(op, x):
+    """x as a Tensor; InputError unless its shape is (N, H, W, C)."""
+    x = as_tensor(x)
+    if x.ndim != 4:
+        raise InputError(f"{op}: expected shape (N, H, W, C), got {x.shape}")
+    return x
+
+
 def resolve_padding(padding, size, kernel, strides):
     """((top, bottom), (left, right)) for "same", "valid" or for these four numbers themselves; size, kernel, strides are pairs.
 
@@ -241,9 +249,7 @@ def max_pool2d(x, pool_size=2, *, strides=None, padding="valid"):
     Raises InputError if a window does not fit into the padded image, or if the padding is as wide as a window, which could then
     lie in the padding alone.
     """
-    x = as_tensor(x)
-    if x.ndim != 4:
-        raise InputError(f"max_pool2d: expected shape (N, H, W, C), got {x.shape}")
+    x = images("max_pool2d", x)
     strides = pool_size if strides is None else strides
     check_positive("max_pool2d", pairs=True, pool_size=pool_size, strides=strides)
     size, kernel, strides = x.shape[1:3], pair(pool_size), pair(strides)

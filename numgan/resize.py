@@ -6,8 +6,8 @@ there is nothing new to differentiate. Read residual.py next.
 
 import numpy as np
 
-from .conv import conv2d
-from .errors import InputError
+from .conv import conv2d, images
+from .errors import InputError, check_positive
 from .ops import broadcast_to, matmul, operands, reshape, transpose
 from .tensor import Tensor
 
@@ -17,7 +17,8 @@ def upsample(x, factor=2):
 
     So its gradient is the sum over each such block, as `broadcast_to` has it.
     """
-    n, h, w, c = x.shape
+    check_positive("upsample", factor=factor)
+    n, h, w, c = images("upsample", x).shape
     blocks = broadcast_to(reshape(x, n, h, 1, w, 1, c), (n, h, factor, w, factor, c))
     return reshape(blocks, n, h * factor, w * factor, c)
 
@@ -27,8 +28,9 @@ def depth_to_space(x, block=2):
 
     Shi et al. 2016 ("pixel shuffle").
     """
-    n, h, w, c = x.shape
-    if block < 1 or c % block**2:
+    check_positive("depth_to_space", block=block)
+    n, h, w, c = images("depth_to_space", x).shape
+    if c % block**2:
         raise InputError(f"depth_to_space: expected a number of channels divisible by block² = {block**2}, got {x.shape}")
     blocks = reshape(x, n, h, w, block, block, c // block**2)
     return reshape(transpose(blocks, 0, 1, 3, 2, 4, 5), n, h * block, w * block, c // block**2)
@@ -46,6 +48,8 @@ def resize_conv2d(x, w):
     are computed as 4F channels of one conv2d, and depth_to_space puts them in place.
     """
     x, w = operands("resize_conv2d", x, w)
+    if x.ndim != 4 or w.ndim != 4 or x.shape[3] != w.shape[2] or 0 in w.shape[:2]:
+        raise InputError(f"resize_conv2d: expected shapes (N, H, W, C) and (kh, kw, C, F), got {x.shape} and {w.shape}")
     kernels, padding = phase_kernels(w)
     return depth_to_space(conv2d(x, kernels, padding=padding), 2)
 

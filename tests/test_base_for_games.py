@@ -175,6 +175,37 @@ def test_a_step_needs_memory_for_more_than_all_values_and_twice_as_much_in_float
     values = 16 + 16 + 16 + 16 + 5 + 1  # of all layers
     assert single > 2 * 4 * values
     assert double == 2 * single
+    assert Least(widths=(6,), rng=np.random.default_rng(0)).bytes_per_item() > single
+
+
+def test_a_setting_out_of_range_is_refused_in_the_game_s_name():
+    with refused("Least: Dense"):
+        Least(widths=(0,), rng=np.random.default_rng(0))
+
+
+def test_two_games_with_the_same_settings_are_not_the_same():
+    rng = np.random.default_rng(0)
+    assert len({Least(rng=rng), Least(rng=rng)}) == 2
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float", np.float32])
+def test_a_game_is_computed_with_32_or_64_bits(dtype):
+    with refused("Least", "float32 or float64"):
+        Least(dtype=dtype, rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("rng", [None, 0, np.random.RandomState(0)])
+def test_a_game_without_networks_needs_a_generator_too(rng):
+    class Empty(Game):
+        def build(self):
+            pass
+
+    with refused("Empty", "default_rng"):
+        Empty(rng=rng)
+
+
+def test_all_figures_of_panels_and_of_the_progress_line_are_asked_for():
+    assert Looks(panels={"loss": ("d", "g")}, progress={"D(x)": "real"}).figures() == {"d", "g", "real"}
 
 
 @pytest.mark.parametrize("fresh", [True, False])

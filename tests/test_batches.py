@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from numgan import data
+from numgan import InputError, data
 from numgan.batches import HalfLabelledBatches, ImageBatches, PointBatches
 from numgan.games import build
 from numgan.run import Run
@@ -63,10 +63,38 @@ def test_where_labels_are_unknown_half_of_a_minibatch_has_known_ones():
     assert (own >= 0).sum() == 3  # the data set's labels are as they were
 
 
-@pytest.mark.parametrize("labels", [np.zeros(2, int), np.full(3, -1)])
+@pytest.mark.parametrize("labels", [
+    None, np.zeros(2, int), np.zeros(4, int), np.full(3, -1), np.zeros(3), np.zeros(3, bool)])
 def test_labels_that_do_not_suit_the_images_are_refused(labels):
     with refused("Batches"):
         HalfLabelledBatches(np.zeros((3, 8, 8), np.uint8), 2, np.random.default_rng(0), labels)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint64])
+def test_labels_may_be_integers_of_any_kind(dtype):
+    images, labels = np.zeros((3, 8, 8), np.uint8), np.array([4, 5, 6], dtype)
+    _, drawn = next(HalfLabelledBatches(images, 4, np.random.default_rng(0), labels))
+    assert drawn.dtype == np.int64
+    assert set(drawn[:2]) <= {4, 5, 6}
+    assert list(drawn[2:]) == [-1, -1]
+
+
+@pytest.mark.parametrize("images", [np.zeros((3, 8, 8)), np.zeros((3, 64), np.uint8)])
+def test_what_is_no_image_is_refused_before_a_batch_is_drawn(images):
+    with refused("images"):
+        ImageBatches(images, 2, np.random.default_rng(0))
+
+
+def test_a_first_batch_that_fails_is_not_used_up_either():
+    class Failing(Line):
+        def sample(self, n, rng):
+            raise InputError(f"not {super().sample(n, rng)}")
+
+    batches = PointBatches(Failing(), 1, np.random.default_rng(0))
+    state = batches.rng.bit_generator.state
+    with refused("not"):
+        batches.first()
+    assert batches.rng.bit_generator.state == state
 
 
 def test_examples_are_the_same_every_time_and_from_everywhere():

@@ -106,7 +106,7 @@ def test_the_game_shows_failing_gradchecks_and_neither_op_nor_line(script, demo,
     assert "backward gives" in out
     assert new not in out
     assert out.count("tanh") == 2  # in the network, and among the ops
-    assert ["--guess OP" in out, "--reveal" in out] == [True, True]
+    assert ["--seed 1 --guess OP\n" in out, "--seed 1 --reveal\n" in out] == [True, True]
 
 
 def test_a_wrong_guess_ends_with_status_1_and_does_not_show_the_line(script, planted):
@@ -116,7 +116,7 @@ def test_a_wrong_guess_ends_with_status_1_and_does_not_show_the_line(script, pla
     assert planted(1)[2] not in out
 
 
-@pytest.mark.parametrize("options", [("--guess", "tanh"), ("--reveal",)])
+@pytest.mark.parametrize("options", [("--guess", "tanh"), ("--reveal",), ("--guess", "conv2d", "--reveal")])
 def test_a_right_guess_and_reveal_show_the_line_as_it_stands_in_the_file(script, planted, options):
     status, out, _ = script(SCRIPT, "--seed", 1, *options)
     _, old, new = planted(1)
@@ -137,7 +137,8 @@ def test_the_first_seeds_are_all_different_and_the_same_each_time(script, faults
 
 @pytest.mark.parametrize(("typed", "says", "shown"), [
     ("conv2d\nnonsense\ntanh\n", ["conv2d, checked alone, is right", "none of the ops", "Found, with 2 guesses."], True),
-    ("reveal\n", [], True), ("leaky_relu\n", ["leaky_relu, checked alone, is right"], False)])
+    ("reveal\n", [], True), (" tanh \n", ["Found, with 1 guess."], True),
+    ("leaky_relu\n", ["leaky_relu, checked alone, is right"], False)])
 def test_at_a_terminal_it_asks_until_the_op_is_found(script, monkeypatch, planted, typed, says, shown):
     class Terminal(io.StringIO):
         def isatty(self):
@@ -148,6 +149,13 @@ def test_at_a_terminal_it_asks_until_the_op_is_found(script, monkeypatch, plante
     assert (status, error) == (0, "")
     assert [word for word in says if word not in out] == []
     assert (planted(1)[2] in out) is shown
+
+
+def test_without_standard_input_it_does_not_ask(script, monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    status, out, error = script(SCRIPT, "--seed", 1)
+    assert (status, error) == (0, "")
+    assert "Which op is broken?" not in out
 
 
 def test_an_op_that_is_not_there_ends_in_one_line(fails):

@@ -2,14 +2,16 @@
 
 import re
 import runpy
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from numgan import Tensor, data
 from numgan.batches import ImageBatches
+from numgan.doctor import COVERED
 
-from .scripts import ROOT
+from .scripts import ROOT, demo
 
 SCRIPT, GAMES = (ROOT / "demos" / name for name in ("bug_museum.py", "bugs.py"))
 MUSEUM = runpy.run_path(str(GAMES))
@@ -44,6 +46,82 @@ def test_a_quick_visit(script, tmp_path):
     for mention in "this graph has been used already", "0 <= momentum < 1", "no gradient reached":
         assert out.count(mention) == 1
     assert (tmp_path / "museum.png").stat().st_size > 10_000
+
+
+class Counting:
+    """It counts its steps, and fails after 150."""
+
+    title, caught = "counting", ""
+
+    def __init__(self, rng):
+        self.steps = 0
+
+    def step(self, images, labels):
+        self.steps += 1
+        if self.steps > 150:
+            raise FloatingPointError("nan")
+        return {"d_loss": self.steps, "g_loss": -self.steps, "d_real": 0.9, "d_fake": 0.1}
+
+    def sample(self, n, rng):
+        return np.tile(np.linspace(-0.1, 0.1, n, dtype=np.float32)[:, None, None, None], (1, 28, 28, 1))
+
+
+@pytest.fixture
+def museum(monkeypatch):
+    """The script's functions."""
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    return demo("bug_museum.py")
+
+
+@pytest.fixture
+def exhibit(museum):
+    """A function that plays the game that counts, for some steps."""
+    images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8)
+    classifier = SimpleNamespace(features=lambda shown: shown[:, 0, :2, 0])
+    return lambda steps, **replaced: museum.update(replaced) or museum["play"](
+        Counting, images, data.to_images(images), classifier, steps, seed=0)
+
+
+def test_an_exhibit_tells_of_its_last_hundred_steps_and_of_its_samples(museum, exhibit):
+    seen = exhibit(200)
+    assert len(seen.history) == 150
+    assert seen.error == "step 151: nan"
+    assert (seen.figures["d_loss"], seen.figures["g_loss"]) == (100.5, -100.5)
+    assert seen.figures["diversity"] < 0.5
+    assert seen.figures["fid"] > 0.1
+    text = " ".join(museum["report"](seen).split())
+    for words in "D(x) 0.90, D(G(z)) 0.10, loss D 100.50, G -100.50", "numgan error: step 151: nan", "It counts its steps":
+        assert words in text
+
+
+@pytest.mark.parametrize(("covered", "says"), [
+    (4800, "no sign of a failure"), (4801, "too early to say, 4,800 of 4,801 images")])
+def test_the_doctor_is_told_how_many_images_the_game_has_seen(exhibit, covered, says):
+    assert exhibit(200, COVERED=covered, signs=lambda seen: {}).doctor == says
+
+
+def test_by_default_it_plays_long_enough_for_the_doctor(script):
+    _, out, _ = script(SCRIPT, "--help")
+    assert 0 <= int(re.search(r"default (\d+), as many", " ".join(out.split()))[1]) * 32 - COVERED < 32
+
+
+@pytest.mark.parametrize("kind", [kind for kind in BUGS if hasattr(kind, "AsWritten")], ids=lambda kind: kind.__name__)
+def test_what_numgan_says_of_a_bug_costs_its_game_no_batch(museum, kind):
+    _, batches = made(kind)
+    before = batches.rng.bit_generator.state
+    assert museum["refusal"](kind, batches, np.random.SeedSequence(0))
+    assert batches.rng.bit_generator.state == before
+
+
+def test_curves_are_means_of_the_last_twenty_steps_and_the_healthy_game_s_are_dotted(museum, exhibit, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, path, **_: drawn.append(figure) or path.touch())
+    short, long = exhibit(100), exhibit(140)
+    museum["draw"](tmp_path / "a.png", [short, long])
+    (dotted, plain, *_), (axes,) = drawn[0].axes[4].lines, [drawn[0].axes[4]]
+    assert [line.get_linestyle() for line in axes.lines] == [":", "-"] * 2
+    assert [line.get_xdata()[-1] for line in (dotted, plain)] == [100, 140]
+    np.testing.assert_allclose(plain.get_ydata(), plain.get_xdata() - (15 - 1) / 2)
 
 
 def test_a_bad_option_is_one_line(fails):

@@ -210,6 +210,15 @@ def test_compressed_members_are_refused_before_they_are_unpacked(path, compressi
         checkpoint.load(path)
 
 
+def test_a_zip_file_of_a_version_to_come_is_no_checkpoint(path, valid):
+    raw = bytearray(valid)
+    raw[raw.index(b"PK\x01\x02") + 6] = 99  # the version needed to read the first member
+    path.write_bytes(raw)
+    assert not checkpoint.is_checkpoint(path)
+    with refused(path):
+        checkpoint.load(path)
+
+
 def test_encrypted_members_are_refused(path, valid):
     raw = bytearray(valid)
     raw[raw.index(b"PK\x01\x02") + 8] |= 1  # in the flags of the first member
@@ -244,8 +253,9 @@ def test_another_version_s_checkpoint_is_refused(path):
     about = json.loads(whole["about.json"])
     assert about["format"] == checkpoint.FORMAT
     path.write_bytes(zipped(whole | {"about.json": json.dumps(about | {"format": "numgan checkpoint 99"})}))
-    with refused(path, checkpoint.FORMAT, "numgan checkpoint 99"):
+    with pytest.raises(InputError) as caught:
         checkpoint.load(path)
+    assert str(caught.value) == f"{path}: expected a {checkpoint.FORMAT}, got 'numgan checkpoint 99'"
 
 
 HEADER = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n"
@@ -351,7 +361,7 @@ def test_a_file_cut_off_anywhere_is_refused(path, valid):
             checkpoint.load(path)
 
 
-@pytest.mark.parametrize("mask", [0x01, 0x18, 0x80, 0xFF])
+@pytest.mark.parametrize("mask", [0x01, 0xFF])
 def test_a_byte_changed_anywhere_is_refused_or_harmless(path, valid, mask):
     for i in range(len(valid)):
         path.write_bytes(valid[:i] + bytes([valid[i] ^ mask]) + valid[i + 1:])

@@ -1,12 +1,14 @@
 """What every script promises at its border: any console, closed pipes, Ctrl-C, options of one kind, one line for a mistake."""
 
 import argparse
+import ast
 import io
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from numgan import InputError, checkpoint, console
@@ -45,10 +47,20 @@ def test_output_is_complete_on_every_console(tmp_path, encoding, arguments):
 
 @pytest.mark.parametrize(("text", "spelled"), [
     ("σ = 0.2", "sigma = 0.2"), ("0 … 9", "0 ... 9"), ("5 × 5 ± 1 → x²", "5 x 5 +- 1 -> x2"), ("fünf", "funf"),
-    ("x̂ - μ", "x - mu"), ("日", "?")])
+    ("x̂ - μ", "x - mu"), ("├─ a │ └─ b ∞", "|- a | `- b inf"), ("日", "?")])
 def test_what_a_console_cannot_show_is_spelled(text, spelled):
     assert text.encode("ascii", "numgan.spell").decode() == spelled
     assert text.encode("utf-8", "numgan.spell").decode() == text
+
+
+def test_all_that_the_scripts_say_can_be_spelled():
+    said = set()
+    for path in (*DEMOS.glob("*.py"), *(ROOT / "numgan").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Expr):  # a docstring
+                said.update(*(part.value for part in ast.iter_child_nodes(node) if isinstance(getattr(part, "value", 0), str)))
+    assert "σ" in said
+    assert [letter for letter in said - {"?"} if "?" in letter.encode("ascii", "numgan.spell").decode()] == []
 
 
 @WAITS
@@ -122,6 +134,13 @@ def test_how_a_script_ends(monkeypatch, capsys, error, status, says):
     assert capsys.readouterr().err == says
 
 
+@pytest.mark.parametrize("stream", [None, io.StringIO()], ids=["closed", "in memory"])
+def test_a_script_may_print_to_no_file(monkeypatch, stream):
+    monkeypatch.setattr(sys, "stdout", stream)
+    console.run(lambda: print("done"))
+    assert stream is None or stream.getvalue() == "done\n"
+
+
 def test_bugs_of_ours_stay_loud():
     def main():
         raise KeyError("a bug")
@@ -135,13 +154,19 @@ def test_commands_can_be_pasted():
     assert line == f"{console.pasted(sys.executable)} demos/mnist_gan.py --resume 't 2 ü/checkpoint.npz'"
 
 
-@pytest.mark.parametrize("text", ["", "1.5", "x", "0", "-1", "101", "1e2", "9" * 23, "nan", "0x10"])
+@pytest.mark.parametrize("text", ["", "1.5", "x", "0", "-1", "101", "1e2", "9" * 99, "nan", "0x10"])
 def test_whole_numbers_are_checked(text):
     with pytest.raises(Exception, match="expected a whole number from 1 to 100, got") as caught:
         console.whole(1, 100)(text)
     assert type(caught.value).__name__ == "ArgumentTypeError"
     assert len(str(caught.value)) < 100
     assert console.whole(1, 100)("100") == 100
+
+
+def test_a_number_of_things_is_at_least_one_and_may_be_large():
+    assert console.whole()("1000000000") == 10**9
+    with pytest.raises(argparse.ArgumentTypeError):
+        console.whole()("0")
 
 
 def test_seeds_are_those_that_every_generator_takes():
@@ -156,17 +181,19 @@ def test_a_file_to_be_written_has_a_name_and_no_checkpoint_or_folder_stands_in_i
     assert picture(str(tmp_path / "new" / "a.png")) == tmp_path / "new" / "a.png"
     (tmp_path / "folder.png").mkdir()
     checkpoint.save(tmp_path / "run.npz", {}, {})
-    for name, says in ((".png", "ends in .png or .npz"), ("folder.png", "ends in"), ("a.jpg", "ends in"),
+    np.savez(tmp_path / "other.npz", np.zeros(3))
+    assert picture(str(tmp_path / "other.npz")) == tmp_path / "other.npz"
+    for name, says in ((".png", "ends in .png or .npz"), ("folder.png", "ends in"), ("a.jpg", "ends in"), ("a.png/", "ends in"),
                        ("run.npz", "the checkpoint"), ("run.npz/a.png", "can be written to")):
         with pytest.raises(argparse.ArgumentTypeError, match=says):
-            picture(str(tmp_path / name))
+            picture(f"{tmp_path}/{name}")
 
 
 @pytest.mark.parametrize("name", ["checkerboard.py", "saturation.py", "bug_museum.py"])
 def test_a_picture_that_could_not_be_saved_is_refused_before_it_is_computed(fails, tmp_path, monkeypatch, name):
     fails(DEMOS / name, "--out", "x.jpg", mentions=["--out", "x.jpg", ".png"])
     with monkeypatch.context() as patch:
-        patch.setattr(os, "access", lambda path, mode: False)  # as in a folder that is read-only
+        patch.setattr(os, "access", lambda path, mode: mode != os.W_OK)  # as in a folder that is read-only
         fails(DEMOS / name, mentions=["--out", "written to", tmp_path / "here"])
     (tmp_path / "here" / "runs").touch()
     fails(DEMOS / name, mentions=["--out", "written to", tmp_path / "here" / "runs"])
@@ -176,7 +203,7 @@ def test_a_picture_that_could_not_be_saved_is_refused_before_it_is_computed(fail
 def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_computed(fails, tmp_path, monkeypatch, name):
     fails(DEMOS / name, "--out", "", mentions=["--out", "expected a folder"])
     with monkeypatch.context() as patch:
-        patch.setattr(os, "access", lambda path, mode: False)
+        patch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
         fails(DEMOS / name, "--out", "new/one", mentions=["--out", "written to", tmp_path / "here"])
     (tmp_path / "here" / "new").touch()
     for taken in "new", "new/one":

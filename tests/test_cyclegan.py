@@ -87,10 +87,12 @@ def test_unpaired_batches_are_drawn_apart_and_must_be_alike():
     rng = np.random.default_rng(0)
     x, y = next(UnpairedBatches(*(ImageBatches(pictures, 30, rng) for _ in range(2))))
     assert (x != y).any()
-    examples = UnpairedBatches(ImageBatches(pictures[:4], 30, rng), ImageBatches(pictures[4:], 30, rng)).examples(3)
-    for shown, kind in zip(examples, (pictures[:4], pictures[4:]), strict=True):
+    kinds = pictures[:4], pictures[4:]
+    apart = UnpairedBatches(*(ImageBatches(kind, 30, rng) for kind in kinds))
+    for drawn, shown, kind in zip(next(apart), apart.examples(3), kinds, strict=True):
         assert len(shown) == 3
         assert np.isin(data.to_pixels(shown), kind).all()
+        assert np.isin(data.to_pixels(drawn), kind).all()
     for other in (ImageBatches(pictures, 4, rng), ImageBatches(pictures, 30, np.random.default_rng(0))):
         with pytest.raises(InputError, match="one size and one rng"):
             UnpairedBatches(ImageBatches(pictures, 30, rng), other)

@@ -104,7 +104,13 @@ def test_gathering_and_scattering_are_two_ways_to_the_same_numbers(seed, kernel,
     *((lambda x, w, wrong=wrong: ng.max_pool2d(x, wrong), "^max_pool2d: .* as pool_size") for wrong in (0, 1.5, (1, 2, 3))),
     (lambda x, w: ng.max_pool2d(x, 2, strides=1.5), "^max_pool2d: .* as strides, got"),
     (lambda x, w: ng.conv2d(x, w[:0]), "does not fit"), (lambda x, w: ng.conv2d_transpose(x, w[:, :0]), "does not fit"),
-    (lambda x, w: ng.depth_to_space(x, 2), "depth_to_space"),
+    (lambda x, w: ng.depth_to_space(x, 2), "depth_to_space: .* divisible by"),
+    *((lambda x, w, op=op, wrong=wrong: op(x, wrong), f"^{op.__name__}: expected a positive integer as")
+      for op in (ng.upsample, ng.depth_to_space) for wrong in (0, -1, 2.0)),
+    *((lambda x, w, op=op: op(x[0]), f"^{op.__name__}: expected shape")
+      for op in (ng.upsample, ng.depth_to_space, ng.max_pool2d)),
+    *((lambda x, w, cut=cut: ng.resize_conv2d(*cut(x, w)), "^resize_conv2d: expected shapes")
+      for cut in (lambda x, w: (x[0], w), lambda x, w: (x, w[0]), lambda x, w: (x, w[:0]), lambda x, w: (x, w[:, :, :2]))),
     (lambda x, w: ng.conv2d_transpose(x, w[:, :, :, :2]), "conv2d_transpose"),
     (lambda x, w: ng.conv2d_transpose(x, w, padding=((9, 9), (9, 9))), "does not fit")])
 def test_convolutions_that_do_not_fit(call, says):

@@ -37,6 +37,13 @@ def test_a_c_library_without_mallopt_is_left_as_it_is(monkeypatch):
     keep_freed_memory()
 
 
+def test_every_game_asks_for_it(monkeypatch):
+    asked = []
+    monkeypatch.setattr("numgan.games.game.keep_freed_memory", lambda: asked.append(True))
+    DCGAN(width=1, rng=np.random.default_rng(0))
+    assert asked == [True]
+
+
 @pytest.mark.parametrize("size", [10**8, 10**23])
 def test_a_batch_larger_than_the_memory_is_refused_before_it_is_drawn(tmp_path, size):
     with refused("batches of", "GB of memory"):

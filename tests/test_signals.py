@@ -4,6 +4,7 @@ import errno
 import io
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -71,6 +72,19 @@ def test_a_script_that_is_stopped_leaves_nothing_half_written(tmp_path, capsys, 
         signal.signal(number, before)
     assert (stop.value.code, capsys.readouterr().err) == (130, "stopped here\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_outside_the_main_thread_signals_are_left_alone():
+    def handler():
+        with console.interrupted_by(signal.SIGTERM):
+            return signal.getsignal(signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(handler).result() is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class ClosedTerminal(io.StringIO):

@@ -115,6 +115,12 @@ def test_what_is_forgotten_is_neither_the_digit_nor_changed():
     assert abs((said[:, [0, 2]] == 0).all(1).mean() - 0.09) < 0.02
 
 
+@pytest.mark.parametrize("labels", [None, ALL[:9, 0], ALL[:9, :2], ALL[:9, :, None]])
+def test_captions_are_made_of_three_traits(labels):
+    with refused("CaptionBatches", "traits", "(9, 3)"):
+        CaptionBatches(np.zeros((9, 4, 4), np.uint8), 2, np.random.default_rng(0), labels)
+
+
 def test_batches_have_captions_that_suit_the_images():
     images = np.arange(160, dtype=np.uint8)[:, None, None] * np.ones((1, 4, 4), np.uint8)
     x, words = next(CaptionBatches(images, 500, np.random.default_rng(0), ALL))

@@ -16,7 +16,7 @@ from numgan import gradcheck
 from numgan.tensor import from_op
 
 from .proof.tape import from_op_replaced, name_of
-from .scripts import ROOT
+from .scripts import ROOT, demo
 
 TOUR = ROOT / "demos" / "tour.py"
 
@@ -355,6 +355,15 @@ def test_a_page_fits_a_terminal_and_names_code_that_exists(chapters):
             assert re.search(rf"(?:def|class) {name}\b", source), (number, name)
 
 
+def test_no_line_ends_beside_a_sign_or_within_a_product_and_zero_has_no_sign(capsys):
+    page = demo("tour_page.py")
+    page["say"]("x " * 48 + "<g, dy> = 3")
+    assert capsys.readouterr().out.splitlines()[1] == "<g, dy> = 3"
+    page["session"]("for i in 0, 1:\n    print(i)\nprint(2)")
+    assert " ".join(capsys.readouterr().out.split()) == ">>> for i in 0, 1: ... print(i) ... 0 1 >>> print(2) 2"
+    assert page["row"]([-0.001, 1]) == "(0.00, 1.00)"
+
+
 # ---- the script
 
 
@@ -385,10 +394,23 @@ def test_a_picture_is_a_png_file(tmp_path):
 
 def test_where_it_starts_and_that_quick_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", None)  # closed: nobody to be asked
     titles = lambda *arguments: re.findall(r"^(\d)\. ", played(*arguments), re.MULTILINE)
     assert titles(6, "--quick") == ["6", "7", "8", "9"]
     assert titles(2, "--quick", "--only") == ["2"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_its_folder_is_made_if_need_be_and_no_picture_stays_that_could_not_be_written_whole(script, tmp_path, monkeypatch):
+    def full(figure, path):
+        path.write_bytes(b"the first half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
+    status, _, error = script(TOUR, 5, "--only")
+    assert (status, error.count("\n")) == (1, 1)
+    assert [*(tmp_path / "runs" / "tour").iterdir()] == []
 
 
 @pytest.mark.parametrize("chapter", ["0", "10", "one", "4.5"])
@@ -409,9 +431,10 @@ def test_at_a_terminal_enter_turns_the_page_and_the_end_of_input_ends_the_tour(t
     out = played(6, "--quick")
     assert re.findall(r"^(?:Enter.* )?(\d)\. ", out, re.MULTILINE)[-1] == last
     assert "Enter for chapter 7, Ctrl-C to stop" in out
+    assert "Enter for chapter 10" not in out
 
 
-def test_ctrl_c_at_the_end_of_a_page_says_how_to_go_on(script, monkeypatch):
+def test_ctrl_c_at_the_end_of_a_page_says_how_to_go_on(script, tmp_path, monkeypatch):
     class Terminal(io.StringIO):
         isatty = lambda self: True
 
@@ -419,6 +442,7 @@ def test_ctrl_c_at_the_end_of_a_page_says_how_to_go_on(script, monkeypatch):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(sys, "stdin", Terminal())
-    status, _, error = script(TOUR, 6, "--quick")
-    assert status == 130
-    assert re.fullmatch(r"\ngo on with: \S+ \S+tour.py 7\n", error)
+    for chapter, options in (6, "--quick"), (5, f"--out {tmp_path}"):
+        status, _, error = script(TOUR, chapter, *options.split())
+        assert status == 130
+        assert re.fullmatch(rf"\ngo on with: \S+ \S+tour.py {chapter + 1} {re.escape(options)}\n", error)
