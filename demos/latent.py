@@ -21,8 +21,8 @@ import numpy as np
 from numgan import InputError, captions, console, data, metrics, plotting
 from numgan.batches import ImageBatches
 from numgan.console import SEED, file, folder, whole
-from numgan.games import DCGAN, GAN, StackGAN
-from numgan.latent import descend, lerp, reconstruct, slerp
+from numgan.games import DCGAN
+from numgan.latent import check_codes, descend, lerp, reconstruct, slerp
 from numgan.run import Run, continued, load_game
 from numgan.training import train, unfinished
 
@@ -195,8 +195,7 @@ def main():
     if args.command == "compare":
         return compare(args)
     game, rng = load_game(args.checkpoint), np.random.default_rng(args.seed)
-    if not isinstance(game, GAN) or isinstance(game, StackGAN):  # whose codes hold words
-        raise InputError(f"{args.checkpoint}: expected a game whose generator draws from codes z, got {type(game).__name__}")
+    check_codes(args.checkpoint, game)
     if game.image_shape != (28, 28, 1):
         raise InputError(f"{args.checkpoint}: expected a game of digits, images (28, 28, 1), got {game.image_shape}")
     parts = {"categories": categories, "interpolate": interpolation, "arithmetic": arithmetic,

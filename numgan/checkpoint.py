@@ -12,7 +12,7 @@ import zipfile
 import numpy as np
 
 from .errors import InputError
-from .files import atomic
+from .files import atomic, check_no_device
 
 FORMAT = "numgan checkpoint 1"
 ABOUT = "about.json"
@@ -52,8 +52,7 @@ def is_checkpoint(path):
 
 def load(path):
     """(about, arrays) as they were saved. InputError if the file is missing, truncated, damaged or no checkpoint."""
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise InputError(f"{path}: expected a {FORMAT}, got a folder or a device")
+    check_no_device(path, FORMAT)
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()

@@ -55,10 +55,10 @@ def kept(path, make, most=4):
     return content
 
 
-def check_no_device(path):
+def check_no_device(path, expected="file"):
     """InputError if something other than a file has this path: whoever opens a pipe or a device may wait for ever."""
     if os.path.exists(path) and not os.path.isfile(path):
-        raise InputError(f"{path}: expected a file, got a folder or a device")
+        raise InputError(f"{path}: expected a {expected}, got a folder or a device")
 
 
 def remove_leftovers(folder):

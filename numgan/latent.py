@@ -102,9 +102,14 @@ def descend(game, z, images, *, steps=200, lr=0.1, chunk=64):
     return codes, errors
 
 
-def _check_images(name, game, images):
+def check_codes(where, game):
+    """InputError unless the game's generator draws from codes of numbers."""
     if not isinstance(game, GAN) or isinstance(game, StackGAN):  # whose codes hold words
-        raise InputError(f"{name}: expected a game whose generator draws from codes z, got {type(game).__name__}")
+        raise InputError(f"{where}: expected a game whose generator draws from codes z, got {type(game).__name__}")
+
+
+def _check_images(name, game, images):
+    check_codes(name, game)
     if not (isinstance(images, np.ndarray) and images.dtype.kind == "f" and images.shape[1:] == game.image_shape and len(images)
             and -1 <= images.min() and images.max() <= 1):
         raise InputError(f"{name}: expected float images (n, {', '.join(map(str, game.image_shape))}) in [-1, 1], "
